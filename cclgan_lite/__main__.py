@@ -1,0 +1,3 @@
+from cclgan_lite.cli import main
+
+main()

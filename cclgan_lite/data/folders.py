@@ -1,0 +1,134 @@
+"""Data sets over plain folders: unpaired for training, paired for evaluation.
+
+Item k of a training run is a function of (seed, k) alone. A resumed run therefore needs no saved
+data-order state: it asks for the next k.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from cclgan_lite.data.images import list_images, read_rgb, to_tensor
+
+
+@dataclass(frozen=True)
+class Augment:
+    """The paper's augmentation: resize to load x load, crop a square, flip (section IV-A)."""
+
+    load: int | None = 286  # squash to load x load first; None keeps size and aspect
+    crop: int = 256  # side of the square that a step sees; a multiple of 4
+    flip: bool = True  # mirror half of the crops left-right (the authors' code)
+
+    def __post_init__(self):
+        if self.crop % 4 or self.crop < 16:
+            raise ValueError(f"crop must be a multiple of 4 and at least 16, not {self.crop}")
+        if self.load is not None and self.load < self.crop:
+            raise ValueError(f"load ({self.load}) must not be smaller than crop ({self.crop})")
+
+    def __call__(self, rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """uint8 [H, W, 3] of any size -> uint8 [crop, crop, 3]."""
+        height, width = rgb.shape[:2]
+        if self.load is not None:
+            rgb = _resize(rgb, self.load, self.load)
+        elif min(height, width) < self.crop:  # too small: enlarge, keeping the aspect
+            scale = self.crop / min(height, width)
+            rgb = _resize(rgb, max(self.crop, round(height * scale)),
+                          max(self.crop, round(width * scale)))
+        y = rng.integers(rgb.shape[0] - self.crop + 1)
+        x = rng.integers(rgb.shape[1] - self.crop + 1)
+        rgb = rgb[y : y + self.crop, x : x + self.crop]
+        return rgb[:, ::-1] if self.flip and rng.random() < 0.5 else rgb
+
+
+def _resize(rgb: np.ndarray, height: int, width: int) -> np.ndarray:
+    return np.asarray(Image.fromarray(rgb).resize((width, height), Image.Resampling.BICUBIC))
+
+
+class UnpairedFolders(Dataset):
+    """`dataset[k]` -> {"rainy", "clean"}: two [3, crop, crop] tensors in [-1, 1], unrelated scenes.
+
+    Every epoch visits each rainy image once in a new order; the clean partner is drawn at random.
+    Decoded images are kept in memory up to `cache_bytes`.
+    Raises FileNotFoundError or ImageError, naming the folder or the file.
+    """
+
+    def __init__(
+        self,
+        rainy: Path | str,
+        clean: Path | str,
+        augment: Augment | None = None,
+        seed: int = 0,
+        length: int | None = None,
+        cache_bytes: int = 2**30,
+    ):
+        self.files = {"rainy": list_images(Path(rainy)), "clean": list_images(Path(clean))}
+        self.augment = augment or Augment()
+        self.seed = seed
+        self.length = length if length is not None else len(self.files["rainy"])
+        self.cache_bytes = cache_bytes
+        self._cache: dict[Path, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, k: int) -> dict[str, Tensor]:
+        epoch, position = divmod(k, len(self.files["rainy"]))
+        rng = np.random.default_rng([self.seed, 1, k])
+        rainy = _order(self.seed, epoch, len(self.files["rainy"]))[position]
+        clean = rng.integers(len(self.files["clean"]))
+        return {
+            "rainy": to_tensor(self.augment(self._read(self.files["rainy"][rainy]), rng)),
+            "clean": to_tensor(self.augment(self._read(self.files["clean"][clean]), rng)),
+        }
+
+    def _read(self, path: Path) -> np.ndarray:
+        if path not in self._cache:
+            rgb = read_rgb(path)
+            if self.augment.load is not None:  # keep the small version, not the original
+                rgb = _resize(rgb, self.augment.load, self.augment.load)
+            self.cache_bytes -= rgb.nbytes
+            if self.cache_bytes < 0:
+                return rgb
+            self._cache[path] = rgb
+        return self._cache[path]
+
+
+@lru_cache(maxsize=2)
+def _order(seed: int, epoch: int, size: int) -> np.ndarray:
+    return np.random.default_rng([seed, 0, epoch]).permutation(size)
+
+
+class PairedFolders(Dataset):
+    """`dataset[i]` -> {"name", "rainy", "clean"}: whole images, [3, H, W] tensors in [-1, 1].
+
+    Pairs by name (`pair_files`); raises ValueError that lists whatever has no partner.
+    """
+
+    def __init__(self, rainy: Path | str, clean: Path | str):
+        from cclgan_lite.data.pairs import pair_files
+
+        self.pairs = pair_files(Path(rainy), Path(clean))
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, i: int) -> dict[str, str | Tensor]:
+        name, rainy, clean = self.pairs[i]
+        return {
+            "name": name,
+            "rainy": to_tensor(read_rgb(rainy)),
+            "clean": to_tensor(read_rgb(clean)),
+        }
+
+
+def collate(items: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """A batch of training items: {name: [B, 3, crop, crop]}."""
+    return {name: torch.stack([item[name] for item in items]) for name in items[0]}

@@ -1,0 +1,48 @@
+"""Writing files so that a crash, Ctrl-C or a full disk never costs what was there before."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+
+def write_atomically(path: str | Path, write: Callable[[Path], None]) -> None:
+    """Let `write(temporary)` make a file, then move it to `path` in one step.
+
+    The temporary file is a hidden neighbour of `path` with the same suffix, so the move stays
+    within one file system; missing parent folders are made. Whatever goes wrong, `path` holds
+    either its old content or the complete new one, and the temporary file is removed.
+
+    Raises:
+        OSError: with the file's name and a remedy, if the disk is full; anything else that
+            `write` raises passes through.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{uuid4().hex}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(temporary)
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())  # the content must be on the disk before the name is
+        os.replace(temporary, path)
+    except BaseException as error:
+        full = isinstance(error, Exception) and _disk_full(path.parent, error)
+        temporary.unlink(missing_ok=True)
+        if full:
+            raise OSError(
+                errno.ENOSPC,
+                f"The disk is full, {path} was not written. Nothing already there was lost; "
+                "free some space and run the command again",
+            ) from error
+        raise
+
+
+def _disk_full(folder: Path, error: Exception) -> bool:
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    # Pillow and torch.save report a full disk without its errno: look at the disk itself.
+    return folder.is_dir() and shutil.disk_usage(folder).free < 2**20

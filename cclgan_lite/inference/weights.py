@@ -1,0 +1,66 @@
+"""A trained derainer in one safetensors file: its weights, and how to rebuild it.
+
+The file's metadata holds the generator's configuration as JSON, so it loads without executing
+code and without the run that made it.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from pathlib import Path
+
+import cattrs
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from cclgan_lite.networks import GeneratorConfig, ResNetGenerator
+
+FORMAT = "cclgan_lite derainer 1"
+
+
+def derainer_bytes(derainer: ResNetGenerator) -> bytes:
+    """The content of a weights file for `derainer`."""
+    metadata = {"format": FORMAT, "generator": json.dumps(cattrs.unstructure(derainer.config))}
+    tensors = {k: v.detach().cpu().contiguous() for k, v in derainer.state_dict().items()}
+    return save(tensors, metadata)
+
+
+def shipped_weights() -> dict[str, Path]:
+    """The weights that come with the package, by name."""
+    folder = resources.files("cclgan_lite") / "weights"
+    files = [Path(str(p)) for p in folder.iterdir()] if folder.is_dir() else []
+    return {p.stem: p for p in files if p.suffix == ".safetensors"}
+
+
+def load_derainer(name_or_path: str | Path, device: torch.device | str = "cpu") -> ResNetGenerator:
+    """A derainer in evaluation mode: a shipped name, a weights file, or a run folder.
+
+    Raises FileNotFoundError or ValueError, naming the file and the remedy.
+    """
+    path = shipped_weights().get(str(name_or_path), Path(name_or_path))
+    if path.is_dir():
+        path = path / "derainer.safetensors"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"no weights at {path}: give a weights file, a run folder, or one of the names "
+            f"{sorted(shipped_weights())}"
+        )
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ValueError(
+            f"{path} is not a readable safetensors file ({error}): give the derainer.safetensors "
+            "of a run"
+        ) from error
+    if metadata.get("format") != FORMAT:
+        raise ValueError(
+            f"{path} was not written by cclgan_lite: give the derainer.safetensors of a run"
+        )
+    config = cattrs.structure(json.loads(metadata["generator"]), GeneratorConfig)
+    derainer = ResNetGenerator(config)
+    derainer.load_state_dict(tensors)
+    return derainer.eval().requires_grad_(False).to(device)

@@ -1,0 +1,35 @@
+"""The losses, a file for each group of equations of the paper.
+
+    contrastive.py   the ratio and InfoNCE primitives
+    adversarial.py   eq. 8-10   LSGAN or hinge
+    lcl.py           eq. 7      location contrastive learning
+    intra_ccl.py     eq. 1-3    contrast in CLIP's space
+    inter_ccl.py     eq. 4-6    contrast in the discriminators' space
+    pixel.py         L1 terms that the paper does not have
+    term.py          what a loss term is
+
+Eq. 11, their weighted sum, is a recipe (`cclgan_lite/recipes.py`).
+"""
+
+from cclgan_lite.losses.adversarial import Adversarial, discriminator_loss, generator_loss
+from cclgan_lite.losses.contrastive import distance, info_nce, patch_nce, ratio
+from cclgan_lite.losses.inter_ccl import InterCCL, inter_ccl
+from cclgan_lite.losses.intra_ccl import IntraCCL, intra_ccl
+from cclgan_lite.losses.lcl import LCL
+from cclgan_lite.losses.pixel import PixelL1
+
+__all__ = [
+    "LCL",
+    "Adversarial",
+    "InterCCL",
+    "IntraCCL",
+    "PixelL1",
+    "discriminator_loss",
+    "distance",
+    "generator_loss",
+    "info_nce",
+    "inter_ccl",
+    "intra_ccl",
+    "patch_nce",
+    "ratio",
+]

@@ -1,0 +1,90 @@
+"""Inter-CCL, eq. 4-6: contrast in the discriminators' encoder space.
+
+On D_n: the derained n~ and the rederained n* are near the clean n and near each other, far from
+the rainy r. Mirrored on D_r. The text says that this steers the generators and sharpens the
+discriminators, so both descend it (`players`); the published code freezes the discriminator.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from cclgan_lite.losses.contrastive import Form, distance, info_nce, ratio, weighted_sum
+from cclgan_lite.losses.term import Look, Views
+from cclgan_lite.networks.projection import sample_places
+
+
+def inter_ccl(
+    generated: Tensor,
+    reconstructed: Tensor,
+    real_positive: Tensor,
+    negative: Tensor,
+    *,
+    real_weight: float = 1.0,
+    fake_weight: float = 0.2,
+    form: Form = "ratio",
+    temperature: float = 0.07,
+    eps: float = 1e-7,
+) -> Tensor:
+    """Eq. 4 or 5 on projected patches [B, P, C] at the same places of all four images.
+
+    Ratio: (real_weight (d(generated, real_positive) + d(reconstructed, real_positive))
+    + fake_weight d(generated, reconstructed)) / (d(generated, negative)
+    + d(reconstructed, negative) + eps). InfoNCE: the weighted mean, over the same three
+    query-positive pairs, of each query's cross-entropy against the negative.
+    """
+    pairs = [
+        (real_weight, generated, real_positive),
+        (real_weight, reconstructed, real_positive),
+        (fake_weight, generated, reconstructed),
+    ]
+    if form == "infonce":
+        losses = [(w, info_nce(q, p, [(1.0, negative)], temperature)) for w, q, p in pairs if w]
+        return weighted_sum(losses) / sum(w for w, _ in losses)
+    near = weighted_sum((w, distance(q, p)) for w, q, p in pairs)
+    return ratio(near, distance(generated, negative) + distance(reconstructed, negative), eps)
+
+
+@dataclass(frozen=True)
+class InterCCL:
+    """Eq. 6: the sum of both sides. `real_weight=0` or `fake_weight=0` gives Table 4."""
+
+    weight: float = 0.005
+    form: Form = "ratio"
+    real_weight: float = 1.0
+    fake_weight: float = 0.2
+    temperature: float = 0.07
+    eps: float = 1e-7
+    patches: int = 256
+    players: tuple[str, ...] = ("generators", "discriminators")
+    sides: tuple[tuple[str, str, str, str, str], ...] = (
+        # (judge, generated, reconstructed, real positive, negative)
+        ("judge_clean", "derained", "rederained", "clean", "rainy"),
+        ("judge_rainy", "rained", "rerained", "rainy", "clean"),
+    )
+
+    def looks(self) -> list[Look]:
+        return [Look(judge, image) for judge, *images in self.sides for image in images]
+
+    def __call__(self, step: Views) -> dict[str, Tensor]:
+        total = 0.0
+        for judge, *images in self.sides:
+            features = [step.features(judge, image) for image in images]
+            places = sample_places(features[0], self.patches)
+            mlp = step.networks[f"{judge}_mlp"]
+            projected = [mlp(f, places) for f in features]
+            losses = [
+                inter_ccl(
+                    *(p[tap] for p in projected),
+                    real_weight=self.real_weight,
+                    fake_weight=self.fake_weight,
+                    form=self.form,
+                    temperature=self.temperature,
+                    eps=self.eps,
+                )
+                for tap in places
+            ]
+            total = total + sum(losses) / len(losses)
+        return dict.fromkeys(self.players, total)

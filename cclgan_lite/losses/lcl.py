@@ -1,0 +1,54 @@
+"""Location contrastive learning, eq. 7: the same place in input and output agrees.
+
+The text names input and output of one generator. The published code averages four terms:
+r -> n~, n -> r~, n~ -> r*, r~ -> n*. The first two come free: r* = G_r(n~) encodes n~ anyway.
+The other two need one more encoder pass each; `pairs` is the switch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cclgan_lite.losses.contrastive import patch_nce
+from cclgan_lite.losses.term import Look, Views
+from cclgan_lite.networks.projection import sample_places
+
+# (encoder of the input, input, encoder of the output, output)
+TEXT_PAIRS = (
+    ("derainer", "rainy", "rainer", "derained"),
+    ("rainer", "clean", "derainer", "rained"),
+)
+CODE_PAIRS = (
+    *TEXT_PAIRS,
+    ("rainer", "derained", "derainer", "rerained"),
+    ("derainer", "rained", "rainer", "rederained"),
+)
+
+
+@dataclass(frozen=True)
+class LCL:
+    """Mean of `patch_nce` over pairs and taps. Each encoder has its own `<encoder>_mlp`."""
+
+    weight: float = 2.0
+    temperature: float = 0.07
+    patches: int = 256  # places per tap: one positive and 255 negatives for each query
+    pairs: tuple[tuple[str, str, str, str], ...] = TEXT_PAIRS
+
+    def looks(self) -> list[Look]:
+        return []
+
+    def __call__(self, step: Views) -> dict[str, Tensor]:
+        losses = []
+        for key_encoder, source, query_encoder, output in self.pairs:
+            keys = step.features(key_encoder, source)
+            places = sample_places(keys, self.patches)
+            with torch.no_grad():  # keys are constants
+                keys = step.networks[f"{key_encoder}_mlp"](keys, places)
+            queries = step.networks[f"{query_encoder}_mlp"](
+                step.features(query_encoder, output), places
+            )
+            losses += [patch_nce(queries[tap], keys[tap], self.temperature) for tap in keys]
+        return {"generators": sum(losses) / len(losses)}

@@ -1,0 +1,34 @@
+"""Plain L1 between two images of a step. None of these is in the paper's eq. 11.
+
+- identity: G_n(n) = n and G_r(r) = r, the known cure of colour inversion; in the authors' code.
+- rederain: n* = n. The clean branch makes its own pairs (r~, n), so this teaches the derainer
+  with exact truths, as far as r~ looks like rain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from cclgan_lite.losses.contrastive import distance
+from cclgan_lite.losses.term import Look, Views
+
+
+@dataclass(frozen=True)
+class PixelL1:
+    """Mean over the pairs (image, target) of their mean absolute difference."""
+
+    weight: float
+    pairs: tuple[tuple[str, str], ...]
+
+    def looks(self) -> list[Look]:
+        return []
+
+    def __call__(self, step: Views) -> dict[str, Tensor]:
+        losses = [distance(step.image(a), step.image(b)).mean() for a, b in self.pairs]
+        return {"generators": sum(losses) / len(losses)}
+
+
+IDENTITY = (("identity_clean", "clean"), ("identity_rainy", "rainy"))
+REDERAIN = (("rederained", "clean"),)

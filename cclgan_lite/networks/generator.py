@@ -1,0 +1,148 @@
+"""The ResNet generator of CycleGAN (Johnson et al. 2016; Zhu et al. 2017), CCLGAN section IV-A.
+
+Both generators have this shape: `derainer` (G_n, rainy -> clean) and `rainer` (G_r, clean -> rainy).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cclgan_lite.networks.init import init_weights
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    filters: int = 64  # channels of the first convolution; doubled by each of two downsamplings
+    blocks: int = 9  # residual blocks at a quarter of the resolution
+    head: Literal["tanh", "residual", "rain_layer"] = "tanh"  # how the output image is formed
+    antialias: bool = False  # blur while down- and upsampling (the authors' code; Zhang 2019)
+    taps: tuple[str, ...] = ("down1", "down2", "block1")  # features that LCL compares (their code)
+
+
+class ResNetGenerator(nn.Module):
+    """Image [B, 3, H, W] in [-1, 1] -> image of the same shape; H and W multiples of 4, >= 16.
+
+    Three heads:
+    - `tanh` (paper): the network paints the whole image.
+    - `residual`: output = input + correction. The last convolution starts at zero, so training
+      starts from the identity instead of from noise.
+    - `rain_layer`: one non-negative layer S for all three channels, because rain is nearly grey
+      light that only adds. Rain of opacity R turns n into r = n + R (1 - n), with white at 1.
+      The rainer (`adds_rain=True`) applies that; the derainer inverts it, n = r - S (1 - r) with
+      S = R / (1 - R).
+
+    Tap names, in order: `stem`, `down1`, `down2`, `block1` ... `block{n}`. As in CUT, the taps of
+    the convolutions are their raw outputs, before the norm.
+    """
+
+    def __init__(self, config: GeneratorConfig | None = None, adds_rain: bool = False):
+        super().__init__()
+        self.config = config = config or GeneratorConfig()
+        self.adds_rain = adds_rain
+        f = config.filters
+        stride = 1 if config.antialias else 2
+        self.stem = nn.Conv2d(3, f, 7, padding=3, padding_mode="reflect")
+        self.down1 = nn.Conv2d(f, 2 * f, 3, stride, padding=1)
+        self.down2 = nn.Conv2d(2 * f, 4 * f, 3, stride, padding=1)
+        self.blocks = nn.ModuleList(ResidualBlock(4 * f) for _ in range(config.blocks))
+        if config.antialias:
+            self.up1 = nn.Conv2d(4 * f, 2 * f, 3, padding=1)
+            self.up2 = nn.Conv2d(2 * f, f, 3, padding=1)
+        else:
+            self.up1 = nn.ConvTranspose2d(4 * f, 2 * f, 3, 2, padding=1, output_padding=1)
+            self.up2 = nn.ConvTranspose2d(2 * f, f, 3, 2, padding=1, output_padding=1)
+        channels = 1 if config.head == "rain_layer" else 3
+        self.last = nn.Conv2d(f, channels, 7, padding=3, padding_mode="reflect")
+        init_weights(self)
+        if config.head == "residual":
+            nn.init.zeros_(self.last.weight)
+        elif config.head == "rain_layer":
+            nn.init.normal_(self.last.weight, std=0.002)
+            nn.init.constant_(self.last.bias, -4.0)  # softplus(-4) = 0.018: hardly any rain yet
+
+    def tap_channels(self) -> dict[str, int]:
+        """Channels of every tap in `config.taps`."""
+        f = self.config.filters
+        return {
+            tap: {"stem": f, "down1": 2 * f}.get(tap, 4 * f) for tap in self.config.taps
+        }
+
+    def forward(
+        self, image: Tensor, taps: Collection[str] = ()
+    ) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
+        """The output image; with `taps`, also `{tap: features}` of the same pass."""
+        features = self._encode(image, taps)
+        x = features.pop("_deepest")
+        x = _norm_relu(self.up1(_blur_up(x) if self.config.antialias else x))
+        x = _norm_relu(self.up2(_blur_up(x) if self.config.antialias else x))
+        output = self._compose(image, self.last(x))
+        return (output, features) if taps else output
+
+    def encode(self, image: Tensor, taps: Collection[str]) -> dict[str, Tensor]:
+        """Only the features: the pass stops at the deepest tap."""
+        last_block = max((int(t[5:]) for t in taps if t.startswith("block")), default=0)
+        features = self._encode(image, taps, last_block)
+        features.pop("_deepest")
+        return features
+
+    def _encode(
+        self, image: Tensor, taps: Collection[str], blocks: int | None = None
+    ) -> dict[str, Tensor]:
+        names = ["stem", "down1", "down2", *(f"block{i + 1}" for i in range(len(self.blocks)))]
+        if unknown := set(taps) - set(names):
+            raise ValueError(f"no tap {sorted(unknown)}; this generator has {names}")
+        all_features = {}
+        x = image
+        for name in names[:3]:
+            x = all_features[name] = getattr(self, name)(x)
+            x = _norm_relu(x)
+            if self.config.antialias and name != "stem":
+                x = _blur_down(x)
+        for i, block in enumerate(self.blocks[:blocks]):
+            x = all_features[f"block{i + 1}"] = block(x)
+        return {tap: all_features[tap] for tap in taps} | {"_deepest": x}
+
+    def _compose(self, image: Tensor, last: Tensor) -> Tensor:
+        if self.config.head == "tanh":
+            return torch.tanh(last)
+        if self.config.head == "residual":
+            return image + last
+        rain = F.softplus(last)
+        return image + rain * (1 - image) if self.adds_rain else image - rain * (1 - image)
+
+
+class ResidualBlock(nn.Module):
+    """x + conv-norm-relu-conv-norm (x), reflection padded."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect")
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + F.instance_norm(self.conv2(_norm_relu(self.conv1(x))))
+
+
+def _norm_relu(x: Tensor) -> Tensor:
+    return F.relu(F.instance_norm(x))
+
+
+def _binomial(x: Tensor) -> Tensor:
+    """[1 2 1] x [1 2 1] / 16 in every channel."""
+    line = x.new_tensor([0.25, 0.5, 0.25])
+    kernel = (line[:, None] * line).expand(x.shape[1], 1, 3, 3)
+    return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), kernel, groups=x.shape[1])
+
+
+def _blur_down(x: Tensor) -> Tensor:
+    return _binomial(x)[..., ::2, ::2]
+
+
+def _blur_up(x: Tensor) -> Tensor:
+    return _binomial(F.interpolate(x, scale_factor=2.0, mode="nearest"))

@@ -1,0 +1,33 @@
+"""Everything that decides a run, as one frozen dataclass: every option with its reason.
+
+Ready-made values are in `cclgan_lite/recipes.py`; the command line is generated from this file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cclgan_lite.data.folders import Augment
+from cclgan_lite.methods.cclgan import CCLGAN
+
+
+@dataclass(frozen=True)
+class Config:
+    method: CCLGAN = CCLGAN()
+    augment: Augment = Augment()
+
+    seed: int = 0  # decides initial weights, data order, augmentation and sampled patches
+    epochs: float = 400  # passes over the rainy images (section IV-A)
+    steps: int | None = None  # if given, counts instead of epochs
+    batch: int = 1  # image pairs per step (section IV-A)
+    lr: float = 2e-4  # Adam's learning rate of the generators (section IV-A)
+    betas: tuple[float, float] = (0.5, 0.999)  # Adam's momenta (the authors' code)
+    decay_from: float = 0.5  # after this part of the run the learning rate falls linearly to 0
+    ema: float = 0.0  # decay of the averaged generator that is delivered; 0: no averaging
+    precision: Literal["float32", "bfloat16"] = "float32"  # of the forward and backward passes
+
+    log_every: int = 50  # steps that one row of metrics.jsonl averages
+    sample_every: int = 500  # steps between two sample grids
+    save_minutes: float = 2.0  # minutes between two checkpoints
+    workers: int = 0  # processes that load data; 0 loads in the training process

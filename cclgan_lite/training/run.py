@@ -1,0 +1,151 @@
+"""The run folder: everything that a training run leaves behind, and how it is resumed.
+
+    config.json           the recipe with every field, and the folders trained on
+    versions.json         versions and hardware of the (last) session
+    metrics.jsonl         a row per `log_every` steps: means of all losses
+    samples/000500.png    rainy, derained, rerained | clean, rained, rederained
+    checkpoints/000500/   networks.safetensors, trainer.pt (optimisers, RNG), derainer.safetensors
+    derainer.safetensors  the newest derainer, ready for `derain --weights`
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+from pathlib import Path
+
+import cattrs
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from cclgan_lite.files import write_atomically
+from cclgan_lite.training.config import Config
+
+
+_converter = cattrs.Converter(forbid_extra_keys=True)
+
+
+class RunError(RuntimeError):
+    """A run folder that cannot be used; the message says which and what to do."""
+
+
+class Run:
+    """One run folder. `Run.create` starts one, `Run.read` finds one again."""
+
+    def __init__(self, folder: Path, config: Config, rainy: Path, clean: Path):
+        self.folder, self.config = folder, config
+        self.rainy, self.clean = rainy, clean  # the folders it trains on
+
+    @classmethod
+    def create(cls, folder: Path, config: Config, rainy: Path, clean: Path) -> Run:
+        """Raises RunError where `folder` already holds a run."""
+        if (folder / "config.json").exists():
+            raise RunError(
+                f"{folder} already holds a run: continue it with --resume, or choose another --out"
+            )
+        run = cls(folder, config, rainy.absolute(), clean.absolute())
+        (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
+        (folder / "samples").mkdir(exist_ok=True)
+        fields = {"rainy": str(run.rainy), "clean": str(run.clean)}
+        _write_json(folder / "config.json", fields | {"config": cattrs.unstructure(config)})
+        return run
+
+    @classmethod
+    def read(cls, folder: Path) -> Run:
+        """Raises RunError where `folder` holds no run, or one that this version cannot read."""
+        try:
+            saved = json.loads((folder / "config.json").read_text())
+            config = _converter.structure(saved["config"], Config)
+            return cls(folder, config, Path(saved["rainy"]), Path(saved["clean"]))
+        except FileNotFoundError:
+            raise RunError(f"{folder} holds no run to resume: start it without --resume") from None
+        except (KeyError, TypeError, ValueError, cattrs.BaseValidationError) as error:
+            raise RunError(
+                f"{folder / 'config.json'} is damaged or from another version: start a new run"
+            ) from error
+
+    def write_versions(self, device: torch.device) -> None:
+        cuda = device.type == "cuda"
+        _write_json(
+            self.folder / "versions.json",
+            {
+                "python": platform.python_version(),
+                "torch": torch.__version__,
+                "numpy": np.__version__,
+                "device": torch.cuda.get_device_name(device) if cuda else platform.processor(),
+                "threads": torch.get_num_threads(),
+                "cores": os.cpu_count(),
+            },
+        )
+
+    def checkpoints(self) -> list[Path]:
+        """Complete checkpoints, oldest first. Unfinished ones still carry a `.tmp` name."""
+        folders = (self.folder / "checkpoints").glob("*")
+        return sorted(p for p in folders if p.name.isdigit())
+
+    def save(self, step: int, networks: dict[str, Tensor], trainer: dict, derainer: bytes) -> None:
+        """Write one checkpoint as a whole, then drop all but the one before it."""
+        target = self.folder / "checkpoints" / f"{step:06d}"
+        temporary = target.with_suffix(".tmp")
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        save_file(networks, temporary / "networks.safetensors")
+        torch.save(trainer, temporary / "trainer.pt")
+        for path in temporary.iterdir():
+            _sync(path)
+        shutil.rmtree(target, ignore_errors=True)
+        temporary.rename(target)
+        write_atomically(self.folder / "derainer.safetensors", lambda p: p.write_bytes(derainer))
+        for old in self.checkpoints()[:-2]:
+            shutil.rmtree(old, ignore_errors=True)
+
+    def load(self) -> tuple[dict[str, Tensor], dict] | None:
+        """(networks, trainer state) of the newest checkpoint, or None before the first."""
+        if not (found := self.checkpoints()):
+            return None
+        try:
+            networks = load_file(found[-1] / "networks.safetensors")
+            trainer = torch.load(found[-1] / "trainer.pt", weights_only=True, map_location="cpu")
+        except Exception as error:
+            raise RunError(
+                f"{found[-1]} cannot be read ({error}): delete it, and the run resumes from the "
+                "checkpoint before it"
+            ) from error
+        return networks, trainer
+
+    def log(self, row: dict[str, float]) -> None:
+        with open(self.folder / "metrics.jsonl", "a") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def history(self) -> list[dict[str, float]]:
+        return read_history(self.folder / "metrics.jsonl")
+
+    def forget_after(self, step: int) -> None:
+        """Drop the rows that a killed session logged after its last checkpoint."""
+        rows = [row for row in self.history() if row["step"] <= step]
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        write_atomically(self.folder / "metrics.jsonl", lambda p: p.write_text(text))
+
+
+def read_history(path: Path) -> list[dict[str, float]]:
+    """The rows of a metrics.jsonl; a last line cut short by a kill is left out."""
+    rows = []
+    for line in path.read_text().splitlines() if path.exists() else ():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return rows
+
+
+def _write_json(path: Path, value: dict) -> None:
+    write_atomically(path, lambda p: p.write_text(json.dumps(value, indent=2) + "\n"))
+
+
+def _sync(path: Path) -> None:
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())

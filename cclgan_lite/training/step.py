@@ -1,0 +1,132 @@
+"""One training step: the whole objective with no activation computed twice.
+
+Four generator passes serve everything: r -> n~ -> r* and n -> r~ -> n*. The first pass of each
+generator leaves the LCL keys behind, the second one the queries. Each discriminator sees all the
+images that anyone wants it to judge or to encode in one batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from cclgan_lite.losses.term import Look, Term
+
+
+class Step:
+    """The images and features of one step, each computed when a loss first reads it.
+
+    `wiring` says how images come to be, `{"derained": ("derainer", "rainy"), ...}`; `looks` what
+    each viewer (discriminator, embedder) will be asked for; `images` are the step's inputs,
+    [B, 3, H, W] in [-1, 1].
+    """
+
+    def __init__(
+        self,
+        networks: Mapping[str, nn.Module],
+        wiring: Mapping[str, tuple[str, str]],
+        looks: list[Look],
+        images: Mapping[str, Tensor],
+    ):
+        self.networks = networks
+        self.wiring = wiring
+        self.looks = looks
+        self._images = dict(images)
+        self._features: dict[tuple[str, str], dict[str, Tensor]] = {}
+        self._logits: dict[tuple[str, str], Tensor] = {}
+
+    def image(self, name: str) -> Tensor:
+        if name not in self._images:
+            network, source = self.wiring[name]
+            generator = self.networks[network]
+            self._images[name], self._features[network, source] = generator(
+                self.image(source), taps=generator.config.taps
+            )
+        return self._images[name]
+
+    def features(self, network: str, image: str) -> dict[str, Tensor]:
+        key = (network, image)
+        if key not in self._features:
+            if any(look.viewer == network for look in self.looks):
+                self._view(network)
+            elif key in self.wiring.values():  # the pass that makes another image
+                self.image(next(name for name, made in self.wiring.items() if made == key))
+            else:
+                generator = self.networks[network]
+                self._features[key] = generator.encode(self.image(image), generator.config.taps)
+        return self._features[key]
+
+    def logits(self, viewer: str, image: str) -> Tensor:
+        if (viewer, image) not in self._logits:
+            self._view(viewer)
+        return self._logits[viewer, image]
+
+    def _view(self, viewer: str) -> None:
+        """Show `viewer` all its images of this step in one batch, those to be judged first.
+
+        Images that nobody needs a gradient through (the embedder's positives and negatives) make
+        a second batch, of which no graph is kept.
+        """
+        looks = sorted(
+            (look for look in self.looks if look.viewer == viewer),
+            key=lambda look: look.needs != "logits",
+        )
+        network = self.networks[viewer]
+        taps = network.config.taps if any(k.needs == "features" for k in looks) else ()
+        judged = {look.image for look in looks if look.needs == "logits"}
+        moving = {look.image for look in looks if look.gradient}
+        names = dict.fromkeys(look.image for look in looks)
+        for gradient in (True, False):
+            batch = [name for name in names if (name in moving) is gradient]
+            if not batch:
+                continue
+            images = torch.cat([self.image(name) for name in batch])
+            size = len(images) // len(batch)
+            count = sum(name in judged for name in batch)
+            with torch.set_grad_enabled(gradient):
+                seen = network(images, taps=taps, judged=count * size)
+            logits, features = seen if taps else (seen, {})
+            for name, part in zip(batch[:count], logits.split(size), strict=False):
+                self._logits[viewer, name] = part
+            parts = {tap: f.split(size) for tap, f in features.items()}
+            for i, name in enumerate(batch):
+                self._features[viewer, name] = {tap: p[i] for tap, p in parts.items()}
+
+
+def training_step(
+    step: Step,
+    terms: Mapping[str, Term],
+    optimizers: Mapping[str, torch.optim.Optimizer],
+) -> dict[str, Tensor]:
+    """Every player descends the weighted sum of its terms (eq. 11); returns unweighted losses.
+
+    One forward pass serves all players. Their gradients come from separate backward passes, each
+    confined to the player's own parameters, and all are taken before anyone moves: exactly
+    CycleGAN's update without image pool, minus its second pass through the discriminators.
+    """
+    losses = {name: term(step) for name, term in terms.items()}
+    totals = {
+        player: sum(
+            term.weight * losses[name][player]
+            for name, term in terms.items()
+            if player in losses[name]
+        )
+        for player in optimizers
+    }
+    remaining = len(optimizers)
+    # Generators come last: their graph contains the others', and is freed with them.
+    for player, optimizer in reversed(optimizers.items()):
+        remaining -= 1
+        optimizer.zero_grad(set_to_none=True)
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        if isinstance(totals[player], Tensor):
+            totals[player].backward(inputs=parameters, retain_graph=remaining > 0)
+    for optimizer in optimizers.values():
+        optimizer.step()
+    return {
+        f"{name}/{player}": value.detach()
+        for name, by_player in losses.items()
+        for player, value in by_player.items()
+    }

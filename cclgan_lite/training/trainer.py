@@ -1,0 +1,202 @@
+"""The training loop: any method whose networks, wiring and terms are data.
+
+Randomness is a function of (seed, step): a resumed run continues exactly as an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from torchvision.utils import make_grid
+from tqdm import tqdm
+
+from cclgan_lite.data.folders import UnpairedFolders
+from cclgan_lite.data.images import list_images, to_uint8
+from cclgan_lite.files import write_atomically
+from cclgan_lite.inference.weights import derainer_bytes
+from cclgan_lite.training.config import Config
+from cclgan_lite.training.run import Run, RunError
+from cclgan_lite.training.step import Step, training_step
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """`auto` is CUDA, then Apple's MPS, then the CPU."""
+    if name != "auto":
+        return torch.device(name)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+class Trainer:
+    """Networks, optimisers and everything else that moves during a run."""
+
+    def __init__(self, config: Config, total_steps: int, device: torch.device):
+        torch.manual_seed(config.seed)
+        self.config, self.device, self.total_steps = config, device, total_steps
+        self.step = 0
+        method = config.method
+        self.terms = method.terms()
+        self.looks = [look for term in self.terms.values() for look in term.looks()]
+        self.networks = nn.ModuleDict(method.networks()).to(device)
+        self.networks.to(memory_format=torch.channels_last)
+        self.optimizers = {
+            player: torch.optim.Adam(
+                [p for name in names if name in self.networks
+                 for p in self.networks[name].parameters()],
+                lr=config.lr * speed,
+                betas=config.betas,
+                fused=True,
+            )
+            for player, (names, speed) in method.players().items()
+            if any(name in self.networks for name in names)
+        }
+        self.learns = [n for names, _ in method.players().values() for n in names]
+        self.averaged = copy.deepcopy(self.networks[method.delivers]).requires_grad_(False)
+
+    def train_step(self, batch: dict[str, Tensor]) -> tuple[dict[str, Tensor], Step]:
+        """One update of all players. Returns the losses (on the device) and the step's images."""
+        torch.manual_seed(self.config.seed + 1_000_003 * (self.step + 1))
+        # Set learning rates.
+        after = self.config.decay_from * self.total_steps
+        factor = min(1.0, (self.total_steps - self.step) / max(1.0, self.total_steps - after))
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group.setdefault("initial_lr", group["lr"])
+                group["lr"] = group["initial_lr"] * factor
+        # Forward, backward, update.
+        images = {
+            name: x.to(self.device, non_blocking=True, memory_format=torch.channels_last)
+            for name, x in batch.items()
+        }
+        step = Step(self.networks, self.config.method.wiring, self.looks, images)
+        bfloat16 = self.config.precision == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16):
+            losses = training_step(step, self.terms, self.optimizers)
+        # Average the generator that will be delivered.
+        self.step += 1
+        decay = min(self.config.ema, self.step / (self.step + 10))  # a short memory at first
+        live = self.networks[self.config.method.delivers]
+        with torch.no_grad():
+            for slow, fast in zip(self.averaged.parameters(), live.parameters(), strict=True):
+                slow.lerp_(fast, 1 - decay)
+        return losses, step
+
+    def save(self, run: Run) -> None:
+        state = {
+            f"{name}.{key}": value.contiguous()
+            for name in self.learns if name in self.networks
+            for key, value in self.networks[name].state_dict().items()
+        }
+        state |= {f"averaged.{k}": v.contiguous() for k, v in self.averaged.state_dict().items()}
+        trainer = {
+            "step": self.step,
+            "total_steps": self.total_steps,
+            "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
+        }
+        run.save(self.step, state, trainer, derainer_bytes(self.averaged))
+
+    def load(self, run: Run) -> None:
+        """Take up the newest checkpoint, if there is one."""
+        if (found := run.load()) is None:
+            return
+        state, trainer = found
+        if trainer["total_steps"] != self.total_steps:
+            raise RunError(
+                f"{run.folder} was planned for {trainer['total_steps']} steps, not for "
+                f"{self.total_steps}: has its rainy folder changed?"
+            )
+        for name, network in [*self.networks.items(), ("averaged", self.averaged)]:
+            if name in self.learns or name == "averaged":
+                own = {k.removeprefix(f"{name}."): v for k, v in state.items()
+                       if k.startswith(f"{name}.")}
+                network.load_state_dict(own)
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(trainer["optimizers"][name])
+        self.step = trainer["step"]
+
+
+def train(
+    config: Config, rainy: Path | str, clean: Path | str, out: Path | str, device: str = "auto"
+) -> Run:
+    """Train `config` on two unpaired folders into the new run folder `out`.
+
+    Raises RunError (folder in use), ImageError (data), FloatingPointError (a loss diverged).
+    """
+    list_images(rainy), list_images(clean)  # complain before there is a run folder
+    return _continue(Run.create(Path(out), config, Path(rainy), Path(clean)), device)
+
+
+def resume(out: Path | str, device: str = "auto") -> Run:
+    """Continue the run in `out` from its newest checkpoint, as if it had never stopped.
+
+    Raises what `train` raises, and RunError where there is no run.
+    """
+    return _continue(Run.read(Path(out)), device)
+
+
+def _continue(run: Run, device: str) -> Run:
+    # Load the data.
+    config = run.config
+    data = UnpairedFolders(run.rainy, run.clean, config.augment, config.seed)
+    total_steps = config.steps or max(1, round(config.epochs * len(data) / config.batch))
+    data.length = total_steps * config.batch
+
+    # Construct, or pick up.
+    trainer = Trainer(config, total_steps, pick_device(device))
+    trainer.load(run)
+    run.forget_after(trainer.step)
+    run.write_versions(trainer.device)
+    loader = DataLoader(
+        data,
+        batch_size=config.batch,
+        sampler=range(trainer.step * config.batch, data.length),
+        num_workers=config.workers,
+        pin_memory=trainer.device.type == "cuda",
+        persistent_workers=config.workers > 0,
+    )
+
+    # Train.
+    window: list[Tensor] = []
+    saved = time.monotonic()
+    bar = tqdm(total=total_steps, initial=trainer.step, unit="step")
+    for batch in loader:
+        losses, step = trainer.train_step(batch)
+        window.append(torch.stack(list(losses.values())))
+        bar.update()
+        done = trainer.step == total_steps
+        if trainer.step % config.log_every == 0 or done:
+            row = dict(zip(losses, torch.stack(window).float().mean(0).tolist(), strict=True))
+            window.clear()
+            if not all(value == value and abs(value) < float("inf") for value in row.values()):
+                raise FloatingPointError(
+                    f"a loss is not finite before step {trainer.step}: {row}. The last good "
+                    f"checkpoint is in {run.folder}; resume with a smaller --lr or in float32"
+                )
+            run.log({"step": trainer.step} | {k: round(v, 6) for k, v in row.items()})
+            bar.set_postfix({k.replace("generators", "G").replace("discriminators", "D"):
+                             f"{v:.3f}" for k, v in row.items()})
+            # Save only here, so that no logged window is ever torn by a kill.
+            if done or time.monotonic() - saved > 60 * config.save_minutes:
+                trainer.save(run)
+                saved = time.monotonic()
+        if trainer.step % config.sample_every == 0 or done:
+            grid = Image.fromarray(sample_grid(step))
+            write_atomically(run.folder / "samples" / f"{trainer.step:06d}.png", grid.save)
+    bar.close()
+    return run
+
+
+@torch.no_grad()
+def sample_grid(step: Step) -> np.ndarray:
+    """uint8 [H, W, 3]: the first pair of a step; rainy and clean branch below each other."""
+    names = ("rainy", "derained", "rerained", "clean", "rained", "rederained")
+    tiles = [step.image(name)[0].float().clamp(-1, 1).cpu() for name in names]
+    return to_uint8(make_grid(tiles, nrow=3, padding=4, pad_value=1.0))

@@ -1,0 +1,259 @@
+"""Deraining pictures of any size by tiles, and folders of files."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor, nn
+
+from cclgan_lite.data.images import ImageError, to_tensor, to_uint8
+from cclgan_lite.inference.derain import derain_files, derain_image
+
+RNG = np.random.default_rng(0)
+
+
+def identity(image: Tensor) -> Tensor:
+    return image
+
+
+def noise(height: int, width: int) -> np.ndarray:
+    return RNG.integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def smooth(height: int, width: int) -> np.ndarray:
+    y, x = np.mgrid[:height, :width]
+    waves = [np.sin(x / 23 + k) + np.cos(y / 31 - k) for k in range(3)]
+    return (127.5 + 60 * np.stack(waves, axis=2)).astype(np.uint8)
+
+
+class Local(nn.Module):
+    """Sees 8 pixels around each, at half size as well, so it notices wrong tile starts."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.down = nn.Conv2d(3, 8, 4, stride=4)
+        self.up = nn.ConvTranspose2d(8, 3, 4, stride=4)
+        self.flat = nn.Conv2d(3, 3, 9, padding=4, padding_mode="reflect")
+
+    def forward(self, image: Tensor) -> Tensor:
+        return torch.tanh(self.flat(image) + self.up(torch.relu(self.down(image))))
+
+
+@pytest.mark.parametrize("tile, overlap", [(64, 16), (64, 32), (64, 0), (16, 8)])
+@pytest.mark.parametrize(
+    "height, width",
+    [(1, 1), (1, 200), (3, 2), (15, 17), (64, 64), (65, 64), (129, 67), (66, 131), (68, 180)],
+)
+def test_identity_gives_back_every_size(height, width, tile, overlap):
+    rgb = noise(height, width)
+    derained = derain_image(identity, rgb, tile=tile, overlap=overlap)
+    np.testing.assert_array_equal(derained, rgb)
+
+
+def test_generator_meets_only_sizes_it_can_take():
+    seen = []
+
+    def generator(image):
+        seen.append(image.shape)
+        assert not torch.is_grad_enabled()
+        return image
+
+    for size in [(1, 1), (17, 2), (130, 67), (201, 70)]:
+        derain_image(generator, noise(*size), tile=64, overlap=16)
+    for batch, channels, height, width in seen:
+        assert (batch, channels) == (1, 3)
+        assert height % 4 == width % 4 == 0 and min(height, width) >= 16
+        assert max(height, width) <= 64
+
+
+@pytest.mark.parametrize("height, width", [(64, 64), (40, 60), (64, 16)])
+def test_small_picture_passes_once_and_whole(height, width):
+    rgb, generator = noise(height, width), Local()
+    expected = to_uint8(generator(to_tensor(rgb)[None])[0])
+    np.testing.assert_array_equal(derain_image(generator, rgb, tile=64, overlap=16), expected)
+
+
+def test_padding_mirrors_the_picture():
+    rgb, generator = noise(30, 17), Local()
+    padded = np.pad(rgb, [(0, 2), (0, 3), (0, 0)], mode="reflect")
+    expected = to_uint8(generator(to_tensor(padded)[None])[0])[:30, :17]
+    np.testing.assert_array_equal(derain_image(generator, rgb), expected)
+
+
+@pytest.mark.parametrize("height, width", [(200, 333), (97, 130), (65, 65)])
+def test_tiles_of_a_local_generator_equal_the_whole(height, width):
+    rgb, generator = noise(height, width), Local()
+    whole = derain_image(generator, rgb, tile=512)
+    tiled = derain_image(generator, rgb, tile=64, overlap=32)
+    assert whole.std() > 5
+    assert np.abs(tiled.astype(int) - whole).max() <= 1
+
+
+def test_no_seams():
+    """A generator whose brightness drifts from tile to tile must not leave edges."""
+    rgb = smooth(300, 300)
+    drift = iter(np.tile([0.0, 0.1, 0.2], 100))
+
+    def generator(image):
+        return image + next(drift)
+
+    derained = derain_image(generator, rgb, tile=128, overlap=64).astype(int)
+    change = derained - rgb
+    assert change.max() > 10
+    for axis in (0, 1):  # 0.2 is 25 levels, faded over the middle 32 pixels
+        assert np.abs(np.diff(change, axis=axis)).max() <= 3
+
+
+def test_bad_arguments_and_generators():
+    rgb = noise(20, 20)
+    for bad in (rgb / 255, rgb[..., 0], rgb[:0], np.dstack([rgb, rgb])):
+        with pytest.raises(ValueError, match="expected uint8"):
+            derain_image(identity, bad)
+    for tile, overlap in [(62, 16), (64, 15), (64, 36), (8, 4), (64, -4)]:
+        with pytest.raises(ValueError, match="multiples of 4"):
+            derain_image(identity, rgb, tile=tile, overlap=overlap)
+    with pytest.raises(ValueError, match="shape must stay"):
+        derain_image(lambda image: image[..., 1:], rgb)
+    with pytest.raises(ValueError, match="NaN"):
+        derain_image(lambda image: image * float("nan"), rgb)
+
+
+MEMORY_SCRIPT = """
+import resource, sys
+import numpy as np, torch
+from cclgan_lite.inference.derain import derain_image
+torch.set_num_threads(1)
+small = torch.nn.Conv2d(3, 3, 1).requires_grad_(False)
+with torch.no_grad():
+    small.weight.copy_(torch.eye(3)[..., None, None]); small.bias.zero_()
+rgb = np.zeros((5774, 8660, 3), np.uint8)
+rgb[::7] = 200
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # GiB
+before = peak()
+derained = derain_image(small, rgb)
+assert np.array_equal(derained, rgb)
+print(peak() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB on Linux only")
+def test_50_megapixels_need_little_memory():
+    """A padded copy, the result (0.14 GiB each), a row of tiles and little more; a float copy
+    alone would be 0.56 GiB."""
+    command = [sys.executable, "-c", MEMORY_SCRIPT]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 0.55
+
+
+# Files
+
+
+def save(path: Path, rgb: np.ndarray, **options) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(rgb).save(path, **options)
+    return path
+
+
+def darker(image: Tensor) -> Tensor:
+    return image - 20 / 127.5
+
+
+def test_files_and_folders_keep_their_names(tmp_path):
+    rgb = noise(20, 30) // 2 + 64
+    folder, out = tmp_path / "in", tmp_path / "out"
+    single = save(tmp_path / "single.png", rgb)
+    for name in ("a.png", "deep/er/a.png"):
+        save(folder / name, rgb)
+    written = derain_files(darker, [folder, single], out, progress=False)
+    assert {path.relative_to(out).as_posix() for path in written} == {
+        "a.png", "deep/er/a.png", "single.png",
+    }  # fmt: skip
+    for path in written:
+        np.testing.assert_array_equal(np.asarray(Image.open(path)), rgb - 20)
+
+
+def test_turned_camera_picture_looks_the_same(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = save(tmp_path / "in" / "a.jpg", smooth(101, 150), exif=exif, quality=95)
+    (written,) = derain_files(identity, [path], tmp_path / "out", progress=False)
+    with Image.open(path) as before, Image.open(written) as after:
+        assert before.size == (150, 101)
+        views = [np.asarray(ImageOps.exif_transpose(image)) for image in (before, after)]
+    assert views[0].shape == views[1].shape == (150, 101, 3)
+    assert np.abs(views[0].astype(int) - views[1]).max() < 10
+
+
+def test_a_second_run_replaces_and_never_eats_its_own_output(tmp_path):
+    rgb = np.full((20, 20, 3), 200, np.uint8)
+    folder = tmp_path / "in"
+    save(folder / "a.png", rgb)
+    for _ in range(2):
+        written = derain_files(darker, [folder], folder / "derained", progress=False)
+        assert written == [folder / "derained" / "a.png"]
+        assert np.asarray(Image.open(written[0]))[0, 0, 0] == 180
+
+
+def test_inputs_are_never_overwritten(tmp_path):
+    folder = tmp_path / "in"
+    path = save(folder / "a.png", noise(20, 20))
+    before = path.read_bytes()
+    for inputs in ([folder], [path], [tmp_path / "in" / ".." / "in"]):
+        with pytest.raises(ImageError, match="is an input"):
+            derain_files(darker, inputs, folder, progress=False)
+    assert path.read_bytes() == before
+
+
+def test_clashing_names_stop_before_any_work(tmp_path):
+    one = save(tmp_path / "one" / "a.png", noise(20, 20))
+    two = save(tmp_path / "two" / "a.png", noise(20, 20))
+    with pytest.raises(ImageError, match="one.a.png and .*two.a.png would both become"):
+        derain_files(identity, [one, two], tmp_path / "out", progress=False)
+    assert not (tmp_path / "out").exists()
+    derain_files(identity, [one, one, one.parent], tmp_path / "out", progress=False)
+
+
+def test_unusable_inputs_and_outputs(tmp_path):
+    path = save(tmp_path / "a.png", noise(20, 20))
+    with pytest.raises(ImageError, match="is a file"):
+        derain_files(identity, [path], path, progress=False)
+    with pytest.raises(ImageError, match="missing"):
+        derain_files(identity, [tmp_path / "missing"], tmp_path / "out", progress=False)
+    with pytest.raises(ImageError, match="no pictures to derain"):
+        derain_files(identity, [], tmp_path / "out", progress=False)
+
+
+def test_bad_files_are_listed_and_the_others_written(tmp_path):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    for name in ("a.png", "c.png"):
+        save(folder / name, noise(20, 20))
+    (folder / "b.png").write_bytes(b"")
+    (folder / "d.jpg").write_text("words")
+    with pytest.raises(ImageError) as caught:
+        derain_files(identity, [folder], out, progress=False)
+    message = str(caught.value)
+    assert "2 of 4" in message and "b.png is empty" in message and "d.jpg is no" in message
+    assert sorted(path.name for path in out.iterdir()) == ["a.png", "c.png"]
+
+
+def test_interrupt_loses_nothing_written(tmp_path):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    for name in ("1.png", "2.png", "3.png"):
+        save(folder / name, noise(20, 20))
+    calls = []
+
+    def generator(image):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return image
+
+    with pytest.raises(KeyboardInterrupt):
+        derain_files(generator, [folder], out, progress=False)
+    assert sorted(path.name for path in out.iterdir()) == ["1.png", "2.png"]

@@ -1,0 +1,336 @@
+"""Reading every kind of picture file, and writing derained ones in the manner of their source."""
+
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageCms, ImageOps, JpegImagePlugin
+
+from cclgan_lite.data.images import (
+    ImageError,
+    list_images,
+    read_photo,
+    read_rgb,
+    read_size,
+    to_tensor,
+    to_uint8,
+    write_photo,
+)
+
+ORIENTATION = 0x0112
+RGB = np.random.default_rng(0).integers(0, 256, (37, 50, 3), dtype=np.uint8)
+SMOOTH = np.stack(np.broadcast_arrays(*np.ogrid[40:140:2, 40:140:2], 90), axis=2).astype(np.uint8)
+ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def save(path: Path, image: Image.Image | np.ndarray, **options) -> Path:
+    if isinstance(image, np.ndarray):
+        image = Image.fromarray(image)
+    image.save(path, **options)
+    return path
+
+
+def rewrite(path: Path) -> Path:
+    """The file that `derain` writes when the network changes nothing."""
+    photo = read_photo(path)
+    out = path.with_name(f"out_{path.name}")
+    write_photo(out, photo, photo.rgb)
+    return out
+
+
+def viewed(path: Path) -> np.ndarray:
+    """What a viewer shows, by Pillow alone."""
+    with Image.open(path) as image:
+        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+
+
+# Folders
+
+
+def test_list_images_in_natural_order(tmp_path):
+    for name in ("10.png", "9.JPG", "a2.webp", "a10.webp", ".hidden.png", "notes.txt", "x.tiff"):
+        (tmp_path / name).touch()
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "folder.png" / "inner.png").touch()
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / ".cache" / "inner.png").touch()
+    flat = ["9.JPG", "10.png", "a2.webp", "a10.webp", "x.tiff"]
+    assert [path.name for path in list_images(tmp_path)] == flat
+    deep = [path.relative_to(tmp_path).as_posix() for path in list_images(tmp_path, True)]
+    assert deep == [*flat[:4], "folder.png/inner.png", "x.tiff"]
+
+
+def test_list_images_says_what_is_wrong(tmp_path):
+    with pytest.raises(ImageError, match="no folder .*missing"):
+        list_images(tmp_path / "missing")
+    with pytest.raises(ImageError, match="holds no pictures"):
+        list_images(tmp_path)
+    with pytest.raises(ImageError, match="a.png is a file"):
+        list_images(save(tmp_path / "a.png", RGB))
+
+
+# Reading
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+def test_pictures_are_read_upright(tmp_path, suffix, orientation):
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    path = save(tmp_path / f"a.{suffix}", RGB, exif=exif)
+    rgb = read_rgb(path)
+    np.testing.assert_array_equal(rgb, viewed(path))
+    assert read_size(path) == rgb.shape[:2] == ((37, 50) if orientation < 5 else (50, 37))
+
+
+def test_grey_becomes_rgb(tmp_path):
+    grey = RGB[..., 0]
+    rgb = read_rgb(save(tmp_path / "a.png", grey))
+    assert rgb.dtype == np.uint8
+    np.testing.assert_array_equal(rgb, np.stack([grey] * 3, axis=2))
+
+
+def test_one_bit(tmp_path):
+    bits = np.array([[0, 1], [1, 0]], dtype=bool)
+    np.testing.assert_array_equal(read_rgb(save(tmp_path / "a.png", bits))[..., 2], bits * 255)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_16_bit_grey_is_scaled_not_clipped(tmp_path, suffix):
+    values = np.array([[0, 128, 129, 257, 32768, 65535]], dtype=np.uint16)
+    rgb = read_rgb(save(tmp_path / f"a.{suffix}", values))
+    assert rgb[0, :, 1].tolist() == [0, 0, 1, 1, 128, 255]  # values / 257, rounded
+
+
+def test_palette_cmyk_and_alpha_become_rgb(tmp_path):
+    palette = Image.fromarray(RGB).quantize(16)
+    np.testing.assert_array_equal(
+        read_rgb(save(tmp_path / "p.png", palette)), np.asarray(palette.convert("RGB"))
+    )
+    cmyk = read_rgb(save(tmp_path / "c.tif", Image.fromarray(RGB).convert("CMYK")))
+    np.testing.assert_array_equal(cmyk, RGB)
+    transparent = np.dstack([RGB, np.zeros_like(RGB[..., 0])])
+    np.testing.assert_array_equal(read_rgb(save(tmp_path / "t.png", transparent)), RGB)
+
+
+def broken(kind: str, tmp_path: Path) -> Path:
+    path = tmp_path / "bad.png"
+    whole = save(tmp_path / "whole.png", RGB).read_bytes()
+    damaged = bytearray(whole)
+    damaged[len(whole) // 2 :] = bytes(len(whole) - len(whole) // 2)
+    content = {
+        "empty": b"",
+        "text": b"these are words",
+        "truncated": whole[: len(whole) // 2],
+        "damaged": bytes(damaged),
+    }
+    if kind in content:
+        path.write_bytes(content[kind])
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "gif":
+        save(path, RGB, format="gif")
+    elif kind == "animated":
+        frames = [Image.fromarray(RGB + i) for i in range(3)]
+        frames[0].save(path, save_all=True, append_images=frames[1:])
+    elif kind == "floats":
+        save(path, np.zeros((4, 4), np.float32), format="tiff")
+    elif kind == "32-bit":
+        save(path, np.full((4, 4), 70000, np.int32), format="tiff")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    {
+        "missing": "does not exist",
+        "folder": "is a folder",
+        "empty": "is empty",
+        "text": "is no JPEG",
+        "gif": "is no JPEG",
+        "truncated": "is damaged",
+        "damaged": "is damaged",
+        "animated": "3 frames",
+        "floats": "floating-point",
+        "32-bit": "32-bit",
+    }.items(),
+)
+def test_bad_pictures_are_named(tmp_path, kind, message):
+    with pytest.raises(ImageError, match=f"bad.png.*{message}"):
+        read_rgb(broken(kind, tmp_path))
+
+
+def test_truncated_jpeg(tmp_path):
+    path = save(tmp_path / "a.jpg", RGB)
+    path.write_bytes(path.read_bytes()[:-300])
+    with pytest.raises(ImageError, match="a.jpg is damaged"):
+        read_rgb(path)
+
+
+def test_50_megapixels_pass_without_warning_and_600_are_refused(tmp_path):
+    large = save(tmp_path / "large.png", Image.new("1", (8660, 5774)))
+    huge = save(tmp_path / "huge.png", Image.new("1", (30000, 20000)))
+    bomb = save(tmp_path / "bomb.png", Image.new("1", (40000, 30000)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read_size(large) == (5774, 8660)
+    for path in (huge, bomb):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with pytest.raises(ImageError, match=f"{path.name} has over 500,000,000 pixels"):
+                read_rgb(path)
+
+
+# Tensors
+
+
+def test_tensors_round_trip_exactly():
+    levels = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    rgb = np.stack([levels, levels.T, levels[::-1]], axis=2)
+    tensor = to_tensor(rgb)
+    assert tensor.shape == (3, 16, 16) and tensor.dtype == torch.float32
+    assert tensor.is_contiguous()
+    assert tensor.min() == -1 and tensor.max() == 1 and tensor[0, 0, 1] == 1 / 127.5 - 1
+    np.testing.assert_array_equal(to_uint8(tensor), rgb)
+
+
+def test_to_uint8_rounds_and_clamps():
+    values = torch.tensor([-9.0, -1.0, 99.6 / 127.5 - 1, 9.0]).expand(3, 1, 4)
+    assert to_uint8(values)[0, :, 0].tolist() == [0, 0, 100, 255]
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_to_uint8_refuses_what_is_not_finite(bad):
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        to_uint8(torch.full((3, 2, 2), bad))
+
+
+# Writing in the manner of the source
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "bmp", "webp"])
+def test_lossless_files_keep_pixels_and_format(tmp_path, suffix):
+    options = {"lossless": True} if suffix == "webp" else {}
+    path = save(tmp_path / f"a.{suffix}", RGB, **options)
+    out = rewrite(path)
+    np.testing.assert_array_equal(viewed(out), RGB)
+    with Image.open(path) as before, Image.open(out) as after:
+        assert before.format == after.format
+
+
+def test_lossy_webp_stays_lossy(tmp_path):
+    out = rewrite(save(tmp_path / "a.webp", SMOOTH, quality=50))
+    assert b"VP8L" not in out.read_bytes() and b"VP8 " in out.read_bytes()
+    assert np.abs(viewed(out).astype(int) - SMOOTH).max() < 30
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+def test_a_viewer_sees_the_same_way_up(tmp_path, suffix, orientation):
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    path = save(tmp_path / f"a.{suffix}", SMOOTH[:40], exif=exif)
+    before, after = viewed(path), viewed(rewrite(path))
+    assert before.shape == after.shape
+    assert np.abs(before.astype(int) - after).max() < 12
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+def test_profile_resolution_and_camera_are_kept(tmp_path, suffix):
+    exif = Image.Exif()
+    exif[0x010F] = "Maker"
+    exif.get_ifd(0x8769)[0x829A] = 0.5  # exposure time in seconds
+    path = save(tmp_path / f"a.{suffix}", RGB, icc_profile=ICC, exif=exif, dpi=(300, 300))
+    with Image.open(rewrite(path)) as after:
+        assert after.info["icc_profile"] == ICC
+        if suffix != "webp":  # has no resolution
+            assert after.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+        if suffix != "tif":
+            assert after.getexif()[0x010F] == "Maker"
+            assert after.getexif().get_ifd(0x8769)[0x829A] == 0.5
+
+
+@pytest.mark.parametrize("options", [{"quality": 40}, {"quality": 93, "subsampling": 0}])
+def test_jpeg_keeps_its_quality(tmp_path, options):
+    path = save(tmp_path / "a.jpg", RGB, progressive=True, **options)
+    with Image.open(path) as before, Image.open(rewrite(path)) as after:
+        assert before.quantization == after.quantization
+        sampling = [JpegImagePlugin.get_sampling(image) for image in (before, after)]
+        assert sampling[0] == sampling[1]
+        assert after.info["progressive"]
+
+
+def test_camera_jpeg_with_a_preview_is_a_jpeg(tmp_path):
+    path = tmp_path / "a.jpg"
+    preview = Image.fromarray(SMOOTH[::2, ::2])
+    Image.fromarray(SMOOTH).save(path, format="MPO", save_all=True, append_images=[preview])
+    with Image.open(path) as image:
+        assert image.format == "MPO"
+    with Image.open(rewrite(path)) as image:
+        assert image.format == "JPEG" and image.size == (50, 50)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_alpha_is_kept(tmp_path, mode, suffix):
+    image = Image.fromarray(RGB).convert(mode)
+    image.putalpha(Image.fromarray(RGB[..., 1]))
+    with Image.open(rewrite(save(tmp_path / f"a.{suffix}", image))) as after:
+        assert after.mode == mode
+        np.testing.assert_array_equal(np.asarray(after), np.asarray(image))
+
+
+def test_transparent_colour_is_kept_as_alpha(tmp_path):
+    path = save(tmp_path / "a.png", RGB, transparency=tuple(map(int, RGB[3, 4])))
+    with Image.open(path) as before, Image.open(rewrite(path)) as after:
+        np.testing.assert_array_equal(np.asarray(after), np.asarray(before.convert("RGBA")))
+
+
+def test_grey_stays_grey(tmp_path):
+    for suffix in ("png", "jpg", "bmp", "tif"):
+        with Image.open(rewrite(save(tmp_path / f"a.{suffix}", RGB[..., 0]))) as after:
+            assert after.mode == "L"
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_16_bit_grey_stays_16_bit(tmp_path, suffix):
+    values = np.arange(0, 65536, 257, dtype=np.uint16).reshape(16, 16)
+    with Image.open(rewrite(save(tmp_path / f"a.{suffix}", values))) as after:
+        np.testing.assert_array_equal(np.asarray(after), values)
+
+
+def test_bilevel_tiff_compression_gives_way(tmp_path):
+    path = save(tmp_path / "a.tif", Image.fromarray(RGB).convert("1"), compression="group4")
+    np.testing.assert_array_equal(viewed(rewrite(path)), viewed(path))
+
+
+def test_cmyk_jpeg_becomes_rgb_without_its_profile(tmp_path):
+    path = save(tmp_path / "a.jpg", Image.fromarray(SMOOTH).convert("CMYK"), icc_profile=ICC)
+    with Image.open(rewrite(path)) as after:
+        assert after.mode == "RGB" and "icc_profile" not in after.info
+
+
+def test_write_photo_checks_the_pixels(tmp_path):
+    photo = read_photo(save(tmp_path / "a.png", RGB))
+    with pytest.raises(ValueError, match="expected uint8"):
+        write_photo(tmp_path / "b.png", photo, RGB[1:])
+    with pytest.raises(ValueError, match="expected uint8"):
+        write_photo(tmp_path / "b.png", photo, RGB / 255)
+    assert not (tmp_path / "b.png").exists()
+
+
+def test_reading_leaves_no_file_open(tmp_path):
+    code = (
+        "import sys; from cclgan_lite.data.images import *\n"
+        "read_rgb(sys.argv[1])\n"
+        "try: read_rgb(sys.argv[2])\n"
+        "except ImageError: pass"
+    )
+    paths = [save(tmp_path / "a.jpg", RGB), broken("truncated", tmp_path)]
+    command = [sys.executable, "-X", "dev", "-W", "error::ResourceWarning", "-c", code]
+    done = subprocess.run([*command, *paths], capture_output=True, text=True)
+    assert done.returncode == 0 and "ResourceWarning" not in done.stderr, done.stderr
