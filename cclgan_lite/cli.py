@@ -158,7 +158,7 @@ def make_rain(clean: Path, out: Path, seed: int = 0) -> None:
         out: Folder for the rainy ones, same names.
         seed: Decides the showers; the same seed gives the same pixels.
     """
-    from cclgan_lite.data.rain import rain_on_folder
+    from cclgan_lite.data.make_rain import rain_on_folder
 
     print(f"rained on {len(rain_on_folder(clean, out, seed))} pictures into {out}")
 
@@ -209,7 +209,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _default_config(arguments: list[str]) -> Config:
-    """The configuration that `train`'s other flags change: of the recipe, or of the resumed run."""
+    """What `train`'s other flags change: the recipe asked for, or the resumed run's own."""
     peek = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     peek.add_argument("--recipe", default=DEFAULT_RECIPE)
     peek.add_argument("--resume", action="store_true")

@@ -44,5 +44,5 @@ def write_atomically(path: str | Path, write: Callable[[Path], None]) -> None:
 def _disk_full(folder: Path, error: Exception) -> bool:
     if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
         return True
-    # Pillow and torch.save report a full disk without its errno: look at the disk itself.
+    # torch.save reports a full disk without its errno: look at the disk itself.
     return folder.is_dir() and shutil.disk_usage(folder).free < 2**20

@@ -63,15 +63,10 @@ DEMO = replace(
 )
 
 
-def _without(*terms: str) -> Config:
-    method = PAPER.method
-    return replace(
-        PAPER, method=replace(method, **{t: replace(getattr(method, t), weight=0.0) for t in terms})
-    )
-
-
-def _with(**terms) -> Config:
-    return replace(PAPER, method=replace(PAPER.method, **terms))
+def _paper(*without: str, **fields) -> Config:
+    """The paper's recipe without some terms, or with other fields of its method."""
+    off = {name: replace(getattr(PAPER.method, name), weight=0.0) for name in without}
+    return replace(PAPER, method=replace(PAPER.method, **off, **fields))
 
 
 RECIPES: dict[str, Config] = {
@@ -80,26 +75,14 @@ RECIPES: dict[str, Config] = {
     "laptop": LAPTOP,
     "demo": DEMO,
     # Table 2. The marks of rows A and B are lost; C-F are inferred from shared rows (G = paper).
-    "ablation-c-no-intra": _without("intra"),
-    "ablation-d-no-inter": _without("inter"),
-    "ablation-e-lcl-alone": _without("intra", "inter"),
-    "ablation-f-ccl-alone": _without("lcl"),
-    # Table 3 (without inter): the negatives of intra-CCL. Both: ablation-d.
-    "ablation-intra-fake": replace(
-        _without("inter"),
-        method=replace(_without("inter").method, intra=IntraCCL(real_weight=0.0)),
-    ),
-    "ablation-intra-real": replace(
-        _without("inter"),
-        method=replace(_without("inter").method, intra=IntraCCL(fake_weight=0.0)),
-    ),
-    # Table 4 (without intra): the positives of inter-CCL. Both: ablation-c.
-    "ablation-inter-fake": replace(
-        _without("intra"),
-        method=replace(_without("intra").method, inter=InterCCL(real_weight=0.0)),
-    ),
-    "ablation-inter-real": replace(
-        _without("intra"),
-        method=replace(_without("intra").method, inter=InterCCL(fake_weight=0.0)),
-    ),
+    "ablation-c-no-intra": _paper("intra"),
+    "ablation-d-no-inter": _paper("inter"),
+    "ablation-e-lcl-alone": _paper("intra", "inter"),
+    "ablation-f-ccl-alone": _paper("lcl"),
+    # Table 3, without inter: the negatives of intra-CCL. Both: ablation-d.
+    "ablation-intra-fake": _paper("inter", intra=IntraCCL(real_weight=0.0)),
+    "ablation-intra-real": _paper("inter", intra=IntraCCL(fake_weight=0.0)),
+    # Table 4, without intra: the positives of inter-CCL. Both: ablation-c.
+    "ablation-inter-fake": _paper("intra", inter=InterCCL(real_weight=0.0)),
+    "ablation-inter-real": _paper("intra", inter=InterCCL(fake_weight=0.0)),
 }

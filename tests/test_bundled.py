@@ -12,12 +12,11 @@ from cclgan_lite.data.bundled import (
     MANIFEST,
     PHOTOGRAPHS,
     bundled_data,
-    demo_rain,
     load_photograph,
     pixel_hash,
     plan,
 )
-from cclgan_lite.data.rain import add_rain, compose, haze
+from cclgan_lite.data.rain import add_rain, compose, demo_rain, haze
 from cclgan_lite.data.scenes import render_scene
 
 SMALL = dict(rainy=4, clean=4, val=2, test=3, size=(48, 64), progress=False)
@@ -119,7 +118,7 @@ def test_an_interruption_leaves_no_manifest_and_no_half_file(tmp_path, monkeypat
     def stop(path, *args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cclgan_lite.data.bundled.os.replace", stop)
+    monkeypatch.setattr("cclgan_lite.files.os.replace", stop)
     with pytest.raises(KeyboardInterrupt):
         bundled_data(tmp_path / "data", **SMALL)
     assert not [path for path in (tmp_path / "data").rglob("*") if path.is_file()]

@@ -123,8 +123,8 @@ def test_bad_arguments_and_generators():
         derain_image(lambda image: image * float("nan"), rgb)
 
 
-MEMORY_SCRIPT = """
-import resource, sys
+MEMORY_SCRIPT = r"""
+import re
 import numpy as np, torch
 from cclgan_lite.inference.derain import derain_image
 torch.set_num_threads(1)
@@ -133,22 +133,23 @@ with torch.no_grad():
     small.weight.copy_(torch.eye(3)[..., None, None]); small.bias.zero_()
 rgb = np.zeros((5774, 8660, 3), np.uint8)
 rgb[::7] = 200
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # GiB
+# In GiB. Not ru_maxrss, in which a process inherits the peak of the one that started it.
+peak = lambda: int(re.search("VmHWM:\s+(\d+)", open("/proc/self/status").read())[1]) / 2**20
 before = peak()
 derained = derain_image(small, rgb)
-assert np.array_equal(derained, rgb)
 print(peak() - before)
+assert np.array_equal(derained, rgb)
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB on Linux only")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_50_megapixels_need_little_memory():
-    """A padded copy, the result (0.14 GiB each), a row of tiles and little more; a float copy
-    alone would be 0.56 GiB."""
+    """A padded copy, the result (0.14 GiB each), rows of tiles and the libraries; a float copy
+    of the picture would be another 0.56."""
     command = [sys.executable, "-c", MEMORY_SCRIPT]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert float(done.stdout) < 0.55
+    assert float(done.stdout) < 0.7
 
 
 # Files

@@ -1,7 +1,6 @@
 """Pairing files, scoring pairs, the classical baseline, and the known scores of Rain100L."""
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +9,12 @@ from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from cclgan_lite.data.images import ImageError
+from cclgan_lite.data.pairs import pair_files
 from cclgan_lite.evaluation.classical import classical_filter
-from cclgan_lite.evaluation.evaluate import evaluate_pairs, pair_files
+from cclgan_lite.evaluation.evaluate import evaluate_pairs
 from cclgan_lite.evaluation.metrics import scores
 
 RNG = np.random.default_rng(0)
-SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "data"
-RAIN100L = Path(os.environ.get("CCLGAN_DATA", SHARED)) / "rain100L"
 
 
 def fill(folder: Path, *names: str, size: tuple[int, int] = (12, 16)) -> Path:
@@ -142,9 +140,8 @@ def test_classical_filter_takes_any_picture():
 # Real data
 
 
-@pytest.mark.skipif(not RAIN100L.is_dir(), reason=f"no {RAIN100L}; set CCLGAN_DATA")
-def test_rain100l_validation_pairs():
-    pairs = pair_files(RAIN100L / "rainy", RAIN100L / "clean")
+def test_rain100l_validation_pairs(rain100l):
+    pairs = pair_files(rain100l / "rainy", rain100l / "clean")
     assert len(pairs) == 200
     pairs = [pair for pair in pairs if int(pair[0]) > 160]
     result = evaluate_pairs(pairs, lambda rgb: rgb)
@@ -152,7 +149,7 @@ def test_rain100l_validation_pairs():
     for number in range(161, 201):
         images = []
         for name in (f"rainy/{number}.webp", f"clean/{number}.jpg"):
-            rgb = np.asarray(Image.open(RAIN100L / name).convert("RGB")) / 255
+            rgb = np.asarray(Image.open(rain100l / name).convert("RGB")) / 255
             images.append(rgb @ [65.481, 128.553, 24.966] + 16)
         psnr.append(peak_signal_noise_ratio(*images, data_range=255))
         ssim.append(

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from cclgan_lite.data.scenes import SKY_DEPTH, TILE, Canvas, Light, fractal_tile, render_scene, rgb
+from cclgan_lite.data.scenes import SKY_DEPTH, render_scene
+from cclgan_lite.data.scenes.canvas import TILE, Canvas, Light, fractal_tile, rgb
 
 RED, BLUE = rgb(1, 0, 0), rgb(0, 0, 1)
 

@@ -11,11 +11,9 @@ scikit-image carries in its wheel; one of them, the stereo pair `motorcycle` (Sc
 
 import hashlib
 import json
-import os
 import platform
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
@@ -25,8 +23,10 @@ from PIL import Image
 from scipy.ndimage import distance_transform_edt
 from tqdm.auto import tqdm
 
-from cclgan_lite.data.rain import Rain, add_rain, assumed_depth
+from cclgan_lite.data.images import Photo, write_photo
+from cclgan_lite.data.rain import add_rain, assumed_depth, demo_rain
 from cclgan_lite.data.scenes import render_scene
+from cclgan_lite.files import write_atomically
 
 FORMAT = 1  # raise it when the same seed gives other pixels
 MANIFEST = "manifest.json"
@@ -51,16 +51,6 @@ class Item:
     number: int  # with the seed of the data set, the seed of scene and rain
     photograph: str | None = None
     crop: float | None = None  # 0 the left end ... 1 the right end; None: the whole photograph
-
-
-def demo_rain(rng: np.random.Generator) -> Rain:
-    """The rain of this data set: clear streaks in thin haze, varied from image to image.
-
-    It leaves a rainy image at 22 to 26 dB PSNR on average, as the streaks of Rain100L do
-    (26.9 dB on the luma), while its haze alone would leave more than 30 dB.
-    """
-    rain = Rain.sample(rng)
-    return replace(rain, density=1.25 * rain.density, beta=0.6 * rain.beta)
 
 
 def plan(rainy: int, clean: int, val: int, test: int, photographs: bool = True) -> list[Item]:
@@ -143,16 +133,6 @@ def pixel_hash(pixels: np.ndarray) -> str:
     return hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
 
 
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let write(temporary path) make a file and put it in place whole, or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # no loader takes it for a PNG
-    try:
-        write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def bundled_data(
     root: str | Path,
     seed: int = 0,
@@ -168,9 +148,10 @@ def bundled_data(
     """Write the data set under `root` and return `root`; a finished one is left as it is.
 
     `rainy`, `clean`: training images; `val`, `test`: pairs; `size`: rows and columns of a
-    scene. The same settings give the same pixels. `manifest.json`, written last, lists settings,
-    versions and the sha256 of every file's pixels: without it the data set counts as unfinished
-    and is made again. Takes about a minute.
+    scene. The same settings give the same pixels, bit for bit with the same versions of the
+    libraries. `manifest.json`, written last, lists settings, versions and the sha256 of every
+    file's pixels: without it the data set counts as unfinished and is made again. The default
+    takes 30 to 60 seconds on one core.
 
     Raises ValueError where `root` holds a data set of other settings, and FileExistsError where
     it holds an unfinished one of other settings or anybody else's pictures.
@@ -195,8 +176,8 @@ def bundled_data(
             return root
         (root / MANIFEST).unlink()
 
-    strange = {p.relative_to(root).as_posix() for p in root.glob("*/*/*.png")} - set(paths)
-    if strange:
+    seen = (p for p in root.glob("*/*/*.png") if not p.name.startswith("."))  # no temporary ones
+    if strange := {p.relative_to(root).as_posix() for p in seen} - set(paths):
         raise FileExistsError(
             f"{root} has no {MANIFEST} but pictures that are not part of this data set, such as "
             f"{min(strange)}: name another folder, or delete this one"
@@ -207,7 +188,7 @@ def bundled_data(
     hashes = {}
     for item in tqdm(items, desc="bundled data", unit="scene", disable=not progress):
         for path, pixels in make_item(item, seed, *size):
-            write_atomically(root / path, partial(Image.fromarray(pixels).save, format="PNG"))
+            write_photo(root / path, Photo(pixels), pixels)
             hashes[path] = pixel_hash(pixels)
     versions = {p: metadata.version(p) for p in ("numpy", "scipy", "scikit-image", "pillow")}
     manifest = settings | {"versions": {"python": platform.python_version(), **versions},

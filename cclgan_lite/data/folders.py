@@ -11,12 +11,12 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from cclgan_lite.data.images import list_images, read_rgb, to_tensor
+from cclgan_lite.data.pairs import pair_files
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def _resize(rgb: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 class UnpairedFolders(Dataset):
-    """`dataset[k]` -> {"rainy", "clean"}: two [3, crop, crop] tensors in [-1, 1], unrelated scenes.
+    """`dataset[k]` -> {"rainy", "clean"}: unrelated scenes, [3, crop, crop] tensors in [-1, 1].
 
     Every epoch visits each rainy image once in a new order; the clean partner is drawn at random.
     Decoded images are kept in memory up to `cache_bytes`.
@@ -109,12 +109,10 @@ def _order(seed: int, epoch: int, size: int) -> np.ndarray:
 class PairedFolders(Dataset):
     """`dataset[i]` -> {"name", "rainy", "clean"}: whole images, [3, H, W] tensors in [-1, 1].
 
-    Pairs by name (`pair_files`); raises ValueError that lists whatever has no partner.
+    Pairs by name (`pair_files`); raises ImageError that lists whatever has no partner.
     """
 
     def __init__(self, rainy: Path | str, clean: Path | str):
-        from cclgan_lite.data.pairs import pair_files
-
         self.pairs = pair_files(Path(rainy), Path(clean))
 
     def __len__(self) -> int:
@@ -127,8 +125,3 @@ class PairedFolders(Dataset):
             "rainy": to_tensor(read_rgb(rainy)),
             "clean": to_tensor(read_rgb(clean)),
         }
-
-
-def collate(items: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """A batch of training items: {name: [B, 3, crop, crop]}."""
-    return {name: torch.stack([item[name] for item in items]) for name in items[0]}

@@ -17,6 +17,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ import torch
 from PIL import Image, ImageOps, JpegImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
-from ..files import write_atomically
+from cclgan_lite.files import write_atomically
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
@@ -134,7 +135,9 @@ def write_photo(path: str | Path, photo: Photo, rgb: np.ndarray) -> None:
         image = Image.fromarray(np.asarray(image).astype(np.uint16) * 257)
     if photo.alpha is not None:
         image.putalpha(Image.fromarray(photo.alpha))
-    write_atomically(path, lambda out: image.save(out, format=photo.format, **photo.options))
+    encoded = BytesIO()  # Pillow's encoders, writing themselves, would hide a full disk
+    image.save(encoded, format=photo.format, **photo.options)
+    write_atomically(path, lambda out: out.write_bytes(encoded.getbuffer()))
 
 
 def to_tensor(rgb: np.ndarray) -> Tensor:

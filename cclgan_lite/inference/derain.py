@@ -15,7 +15,14 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ..data.images import ImageError, list_images, read_photo, to_tensor, to_uint8, write_photo
+from cclgan_lite.data.images import (
+    ImageError,
+    list_images,
+    read_photo,
+    to_tensor,
+    to_uint8,
+    write_photo,
+)
 
 MULTIPLE = 4  # the generator halves the picture twice and doubles it twice
 SMALLEST = 16  # reflection padding inside the generator needs a few pixels at quarter size

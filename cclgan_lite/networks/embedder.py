@@ -23,15 +23,12 @@ class RandomEmbedder(nn.Module):
 
     def __init__(self, width: int = 64, seed: int = 0):
         super().__init__()
-        layers: list[nn.Module] = []
-        for channels_in, channels_out in ((3, 16), (16, 32), (32, width)):
-            layers += [nn.Conv2d(channels_in, channels_out, 4, 2, 1), nn.GELU()]
-        self.features = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(4), nn.Flatten())
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]):  # leaves the run's random numbers alone
             torch.manual_seed(seed)
-            for module in self.features:
-                if isinstance(module, nn.Conv2d):
-                    nn.init.kaiming_normal_(module.weight)
+            layers: list[nn.Module] = []
+            for channels_in, channels_out in ((3, 16), (16, 32), (32, width)):
+                layers += [nn.Conv2d(channels_in, channels_out, 4, 2, 1), nn.GELU()]
+            self.features = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(4), nn.Flatten())
         freeze(self)
 
     def forward(self, image: Tensor, taps=(), judged=None):

@@ -1,6 +1,6 @@
 """The ResNet generator of CycleGAN (Johnson et al. 2016; Zhu et al. 2017), CCLGAN section IV-A.
 
-Both generators have this shape: `derainer` (G_n, rainy -> clean) and `rainer` (G_r, clean -> rainy).
+Both generators have it: `derainer` (G_n, rainy -> clean) and `rainer` (G_r, clean -> rainy).
 """
 
 from __future__ import annotations

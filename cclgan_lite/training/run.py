@@ -25,7 +25,6 @@ from torch import Tensor
 from cclgan_lite.files import write_atomically
 from cclgan_lite.training.config import Config
 
-
 _converter = cattrs.Converter(forbid_extra_keys=True)
 
 

@@ -1,0 +1,40 @@
+# Two commands: `make demo` and `make test`. Everything lands in .venv/ and runs/.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help demo test test-quick lint lab clean
+
+help:
+	@echo "make demo        train and evaluate a small CCLGAN from scratch, about 10 minutes"
+	@echo "make test        all tests"
+	@echo "make test-quick  tests for daily work, under 2 minutes"
+	@echo "make lint        ruff"
+	@echo "make lab         JupyterLab on notebooks/"
+	@echo "make clean       remove the environment (runs/ stays)"
+
+# Exact versions (constraints.txt) where they exist for this Python, else whatever fits.
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[notebooks,test]'
+	touch $@
+
+demo: $(INSTALLED)
+	$(BIN)/cclgan-lite demo
+
+test: $(INSTALLED) lint
+	$(BIN)/python -m pytest
+
+test-quick: $(INSTALLED)
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+
+lab: $(INSTALLED)
+	$(BIN)/jupyter lab notebooks
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,24 @@
+"""Shared fixtures. Real photographs are used where they lie beside the project, never needed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+DATA = Path(os.environ.get("CCLGAN_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def rain100l() -> Path:
+    folder = DATA / "rain100L"
+    if not folder.is_dir():
+        pytest.skip("Rain100L is not here; set CCLGAN_DATA to the folder that holds rain100L/")
+    return folder

@@ -1,0 +1,122 @@
+"""Unpaired and paired folders: reproducible, every image once an epoch, nothing squashed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cclgan_lite.data.folders import Augment, PairedFolders, UnpairedFolders
+from cclgan_lite.data.images import ImageError
+
+
+def write(folder: Path, names: list[str], size=(40, 30)) -> Path:
+    """Images whose every pixel tells which file they are."""
+    folder.mkdir(parents=True)
+    for i, name in enumerate(names):
+        Image.new("RGB", size, (10 * i, 100, 200)).save(folder / name)
+    return folder
+
+
+@pytest.fixture
+def folders(tmp_path):
+    rainy = write(tmp_path / "rainy", [f"{i}.png" for i in range(5)])
+    clean = write(tmp_path / "clean", [f"c{i}.png" for i in range(3)])
+    return rainy, clean
+
+
+def which(image: torch.Tensor) -> int:
+    return round(((image[0].mean().item() + 1) * 127.5) / 10)
+
+
+def test_every_epoch_shows_every_rainy_image_once_in_a_new_order(folders):
+    data = UnpairedFolders(*folders, Augment(load=None, crop=16), seed=3, length=20)
+    assert len(data) == 20
+    seen = [which(data[k]["rainy"]) for k in range(20)]
+    epochs = [tuple(seen[i : i + 5]) for i in range(0, 20, 5)]
+    assert all(sorted(epoch) == [0, 1, 2, 3, 4] for epoch in epochs)
+    assert len(set(epochs)) > 1
+    assert {which(data[k]["clean"]) for k in range(20)} == {0, 1, 2}
+
+
+def test_item_k_depends_on_seed_and_k_alone(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("rainy", "clean"):
+        (tmp_path / name).mkdir()
+        for i in range(3):
+            pixels = rng.integers(0, 256, (50, 60, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / f"{i}.png")
+    make = lambda seed: UnpairedFolders(  # noqa: E731
+        tmp_path / "rainy", tmp_path / "clean", Augment(load=None, crop=16), seed, length=9
+    )
+    forward = [make(0)[k] for k in range(9)]
+    data = make(0)
+    backward = [data[k] for k in reversed(range(9))][::-1]
+    other = [make(1)[k] for k in range(9)]
+    for name in ("rainy", "clean"):
+        assert all(torch.equal(a[name], b[name]) for a, b in zip(forward, backward, strict=True))
+        assert not all(torch.equal(a[name], b[name]) for a, b in zip(forward, other, strict=True))
+        assert forward[0][name].shape == (3, 16, 16)
+        assert -1 <= forward[0][name].min() and forward[0][name].max() <= 1
+
+
+def test_cache_changes_nothing_but_speed(folders):
+    augment = Augment(load=20, crop=16)
+    cached = UnpairedFolders(*folders, augment)
+    uncached = UnpairedFolders(*folders, augment, cache_bytes=0)
+    for _ in range(2):
+        assert all(torch.equal(cached[k]["rainy"], uncached[k]["rainy"]) for k in range(5))
+    assert not uncached._cache and len(cached._cache) > 0
+
+
+def test_augmentation():
+    rng = np.random.default_rng(0)
+    ramp = np.zeros((30, 40, 3), np.uint8)
+    ramp[..., 0] = np.arange(40)  # columns
+    ramp[..., 1] = np.arange(30)[:, None]  # rows
+    crops = [Augment(load=None, crop=16)(ramp, rng) for _ in range(200)]
+    steps = {int(c[0, 1, 0]) - int(c[0, 0, 0]) for c in crops}
+    assert steps == {1, -1}  # plain crops and mirrored ones, never resampled
+    mirrored = sum(int(c[0, 1, 0]) < int(c[0, 0, 0]) for c in crops)
+    assert 70 < mirrored < 130
+    lefts = {int(c[..., 0].min()) for c in crops}
+    tops = {int(c[..., 1].min()) for c in crops}
+    assert lefts == set(range(25)) and tops == set(range(15))  # every place, both ends included
+    assert all(c[0, 1, 0] > c[0, 0, 0] for c in
+               (Augment(load=None, crop=16, flip=False)(ramp, rng) for _ in range(20)))
+
+
+def test_paper_augmentation_squashes_and_small_images_grow():
+    rng = np.random.default_rng(0)
+    wide = np.zeros((10, 60, 3), np.uint8)
+    assert Augment(load=20, crop=16)(wide, rng).shape == (16, 16, 3)
+    grown = np.zeros((5, 9, 3), np.uint8)
+    grown[..., 0] = np.linspace(0, 255, 9)
+    assert Augment(load=None, crop=16)(grown, rng).shape == (16, 16, 3)
+    with pytest.raises(ValueError, match="multiple of 4"):
+        Augment(crop=30)
+    with pytest.raises(ValueError, match="must not be smaller"):
+        Augment(load=100, crop=128)
+
+
+def test_missing_or_empty_folder(tmp_path, folders):
+    with pytest.raises(ImageError, match="nowhere"):
+        UnpairedFolders(tmp_path / "nowhere", folders[1])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ImageError, match="empty"):
+        UnpairedFolders(folders[0], tmp_path / "empty")
+
+
+def test_paired_folders(tmp_path):
+    rainy = write(tmp_path / "r", ["rain-2.png", "rain-10.png"], (20, 16))
+    clean = write(tmp_path / "c", ["norain-2.png", "norain-10.png"], (20, 16))
+    data = PairedFolders(rainy, clean)
+    assert [item["name"] for item in data] == ["rain-2", "rain-10"]
+    assert data[1]["clean"].shape == (3, 16, 20)
+    assert which(data[1]["rainy"]) == which(data[1]["clean"]) == 1
+    (clean / "norain-10.png").unlink()
+    with pytest.raises(ImageError, match="rain-10"):
+        PairedFolders(rainy, clean)

@@ -1,0 +1,157 @@
+"""Networks: published sizes, taps of the same pass, heads, patches."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from cclgan_lite.networks import (
+    DiscriminatorConfig,
+    GeneratorConfig,
+    PatchDiscriminator,
+    PatchProjection,
+    ResNetGenerator,
+    gather_patches,
+    high_pass,
+    sample_places,
+)
+from cclgan_lite.networks.embedder import build_embedder
+
+SMALL = {"filters": 8, "blocks": 2}
+
+
+def count(network: torch.nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())
+
+
+def test_published_sizes():
+    assert count(ResNetGenerator()) == 11_378_179  # 11.38 M
+    assert count(ResNetGenerator(GeneratorConfig(antialias=True))) == 11_378_179
+    assert round(count(PatchDiscriminator()) / 1e6, 2) == 2.76
+
+
+@pytest.mark.parametrize("head", ["tanh", "residual", "rain_layer"])
+@pytest.mark.parametrize("antialias", [False, True])
+def test_generator_keeps_the_shape(head, antialias):
+    generator = ResNetGenerator(GeneratorConfig(**SMALL, head=head, antialias=antialias))
+    image = torch.rand(2, 3, 20, 32) * 2 - 1
+    assert generator(image).shape == image.shape
+    taps = generator.encode(image, ("stem", "down1", "down2", "block2"))
+    assert [tuple(f.shape) for f in taps.values()] == [
+        (2, 8, 20, 32), *(((2, 16, 10, 16), (2, 32, 5, 8)) if not antialias
+                          else ((2, 16, 20, 32), (2, 32, 10, 16))), (2, 32, 5, 8)
+    ]
+
+
+def test_generator_taps_belong_to_the_same_pass():
+    generator = ResNetGenerator(GeneratorConfig(**SMALL))
+    image = torch.rand(1, 3, 16, 16) * 2 - 1
+    output, features = generator(image, taps=("block1", "down1"))
+    torch.testing.assert_close(output, generator(image))
+    assert list(features) == ["block1", "down1"]
+    torch.testing.assert_close(features, generator.encode(image, ("block1", "down1")))
+    # down1 is the raw convolution output, so it can be computed by hand from the stem's.
+    stem = F.relu(F.instance_norm(generator.stem(image)))
+    torch.testing.assert_close(features["down1"], generator.down1(stem))
+    # A tap is part of the graph of the output.
+    (gradient,) = torch.autograd.grad(output.sum(), features["down1"])
+    assert gradient.abs().sum() > 0
+
+
+def test_tap_channels_and_unknown_taps():
+    generator = ResNetGenerator(GeneratorConfig(**SMALL, taps=("stem", "down1", "block2")))
+    assert generator.tap_channels() == {"stem": 8, "down1": 16, "block2": 32}
+    with pytest.raises(ValueError, match="no tap.*block9"):
+        generator(torch.zeros(1, 3, 16, 16), taps=("block9",))
+    with pytest.raises(ValueError, match="no tap.*conv9"):
+        PatchDiscriminator()(torch.zeros(1, 3, 32, 32), taps=("conv9",))
+
+
+def test_heads():
+    image = torch.rand(1, 3, 16, 16) * 2 - 1
+    tanh = ResNetGenerator(GeneratorConfig(**SMALL))(image)
+    assert tanh.abs().max() < 1
+    residual = ResNetGenerator(GeneratorConfig(**SMALL, head="residual"))
+    torch.testing.assert_close(residual(image), image)  # starts as the identity
+    config = GeneratorConfig(**SMALL, head="rain_layer")
+    change = ResNetGenerator(config)(image) - image
+    added = ResNetGenerator(config, adds_rain=True)(image) - image
+    assert change.abs().max() < 0.1 and added.abs().max() < 0.1  # hardly any rain at the start
+    for layer in (change, added):  # one layer for all three channels
+        torch.testing.assert_close(layer[:, 0], layer[:, 1], atol=1e-6, rtol=0)
+        torch.testing.assert_close(layer[:, 0], layer[:, 2], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("norm", ["instance", "spectral", "none"])
+@pytest.mark.parametrize("high_pass_input", [False, True])
+def test_discriminator(norm, high_pass_input):
+    config = DiscriminatorConfig(filters=8, norm=norm, high_pass=high_pass_input)
+    judge = PatchDiscriminator(config).eval()
+    images = torch.rand(3, 3, 64, 48)
+    logits, features = judge(images, taps=("conv2", "conv3"))
+    assert logits.shape == (3, 1, 6, 4)
+    assert [f.shape[1] for f in features.values()] == list(judge.tap_channels().values())
+    torch.testing.assert_close(logits, judge(images))
+    # Only two images are judged; the taps of all three are there, and all values as before.
+    some, again = judge(images, taps=("conv2", "conv3"), judged=2)
+    torch.testing.assert_close(some, logits[:2])
+    torch.testing.assert_close(again, features)
+
+
+def test_discriminator_receptive_field_is_70():
+    judge = PatchDiscriminator(DiscriminatorConfig(filters=4, norm="none"))
+    image = torch.zeros(1, 3, 160, 160, requires_grad=True)
+    with torch.no_grad():  # a zero image would leave LeakyReLU's kink undefined
+        image += torch.rand_like(image)
+    logits = judge(image)
+    logits[0, 0, 9, 9].backward()
+    touched = image.grad[0].abs().sum(0).nonzero()
+    size = touched.max(0).values - touched.min(0).values + 1
+    assert size.tolist() == [70, 70]
+
+
+def test_high_pass_by_hand():
+    assert high_pass(torch.full((1, 3, 9, 9), 0.7)).abs().max() < 1e-6
+    image = torch.zeros(1, 1, 15, 15)
+    image[..., 7, 7] = 1
+    assert high_pass(image)[0, 0, 7, 7].item() == pytest.approx(3 * (1 - 1 / 49), rel=1e-5)
+    assert high_pass(image)[0, 0, 7, 10].item() == pytest.approx(-3 / 49, rel=1e-5)
+
+
+def test_patches_are_unit_vectors_of_the_right_places():
+    features = {"a": torch.randn(2, 5, 4, 6), "b": torch.randn(2, 3, 2, 2)}
+    places = sample_places(features, 10)
+    assert len(set(places["a"].tolist())) == 10  # different places
+    assert sorted(places["b"].tolist()) == [0, 1, 2, 3]  # no more than there are
+    patches = gather_patches(features["a"], torch.tensor([8]))
+    torch.testing.assert_close(patches[:, 0], features["a"][:, :, 1, 2])
+    projected = PatchProjection({"a": 5, "b": 3}, width=7)(features, places)
+    assert projected["a"].shape == (2, 10, 7)
+    torch.testing.assert_close(projected["a"].norm(dim=-1), torch.ones(2, 10))
+
+
+def test_channels_last_changes_nothing():
+    generator = ResNetGenerator(GeneratorConfig(**SMALL))
+    image = torch.rand(1, 3, 16, 16)
+    a = generator(image, taps=("down1",))
+    b = generator.to(memory_format=torch.channels_last)(
+        image.to(memory_format=torch.channels_last), taps=("down1",)
+    )
+    torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
+
+
+def test_embedder_is_frozen_but_differentiable():
+    embedder = build_embedder("random")
+    state = torch.get_rng_state()
+    again = build_embedder("random")
+    assert torch.equal(state, torch.get_rng_state())  # does not disturb the run's random numbers
+    image = torch.rand(2, 3, 40, 56, requires_grad=True)
+    embedding, taps = embedder(image, taps=embedder.config.taps)
+    assert embedding.shape[0] == 2 and taps["embedding"] is embedding
+    torch.testing.assert_close(embedding, again(image))
+    assert not any(p.requires_grad for p in embedder.parameters())
+    embedding.sum().backward()
+    assert image.grad.abs().sum() > 0
+    with pytest.raises(ValueError, match="unknown embedder 'nix'"):
+        build_embedder("nix")

@@ -1,0 +1,205 @@
+"""Runs: what they leave behind, and that no interruption changes what they learn."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from cclgan_lite.data.folders import Augment
+from cclgan_lite.inference.weights import derainer_bytes, load_derainer
+from cclgan_lite.losses import LCL, InterCCL
+from cclgan_lite.methods.cclgan import CCLGAN
+from cclgan_lite.networks import DiscriminatorConfig, GeneratorConfig, ResNetGenerator
+from cclgan_lite.training.config import Config
+from cclgan_lite.training.run import Run, RunError, read_history
+from cclgan_lite.training.trainer import Trainer, resume, train
+
+TINY = Config(
+    method=CCLGAN(
+        generator=GeneratorConfig(filters=4, blocks=1),
+        discriminator=DiscriminatorConfig(filters=4),
+        projection=8,
+        lcl=LCL(patches=8),
+        inter=InterCCL(patches=8),
+    ),
+    augment=Augment(load=None, crop=48),
+    steps=12,
+    ema=0.9,
+    log_every=2,
+    sample_every=4,
+    save_minutes=0.0,  # a checkpoint at every logged row
+)
+
+
+@pytest.fixture
+def folders(tmp_path) -> tuple[Path, Path]:
+    rng = np.random.default_rng(0)
+    for name in ("rainy", "clean"):
+        (tmp_path / name).mkdir()
+        for i in range(4):
+            pixels = rng.integers(0, 256, (60, 64, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / f"{i}.png")
+    return tmp_path / "rainy", tmp_path / "clean"
+
+
+def test_a_run_leaves_everything_behind(folders, tmp_path):
+    run = train(TINY, *folders, tmp_path / "run", device="cpu")
+    assert Run.read(tmp_path / "run").config == TINY
+    rows = run.history()
+    assert [row["step"] for row in rows] == [2, 4, 6, 8, 10, 12]
+    assert {"adversarial/generators", "adversarial/discriminators", "lcl/generators",
+            "intra/generators", "inter/generators", "inter/discriminators"} < set(rows[0])
+    assert {"torch", "numpy", "python", "device"} <= set(
+        json.loads((run.folder / "versions.json").read_text())
+    )
+    assert [p.name for p in sorted((run.folder / "samples").iterdir())] == [
+        "000004.png", "000008.png", "000012.png"
+    ]
+    assert Image.open(run.folder / "samples/000012.png").size == (3 * 52 + 4, 2 * 52 + 4)
+    assert [p.name for p in run.checkpoints()] == ["000010", "000012"]  # the last two
+    derainer = load_derainer(run.folder)
+    assert derainer(torch.zeros(1, 3, 16, 16)).shape == (1, 3, 16, 16)
+    averaged = load_file(run.checkpoints()[-1] / "networks.safetensors")["averaged.stem.weight"]
+    torch.testing.assert_close(derainer.stem.weight, averaged)
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_killed_and_resumed_equals_uninterrupted(folders, tmp_path):
+    """A real SIGKILL at some moment; both runs end with the same losses and weights."""
+    whole = train(TINY, *folders, tmp_path / "whole", device="cpu")
+    code = (
+        "import sys, torch; torch.set_num_threads(1)\n"
+        "sys.path.insert(0, sys.argv[1])\n"
+        "from test_run import TINY\n"
+        "from cclgan_lite.training import trainer\n"
+        "step = trainer.Trainer.train_step\n"
+        "def slow(self, batch):\n"
+        "    import time; time.sleep(0.05)\n"
+        "    return step(self, batch)\n"
+        "trainer.Trainer.train_step = slow\n"
+        "trainer.train(TINY, *sys.argv[2:5], device='cpu')\n"
+    )
+    killed = tmp_path / "killed"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(Path(__file__).parent), *map(str, folders), str(killed)],
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 60
+    while len(read_history(killed / "metrics.jsonl")) < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    before = read_history(killed / "metrics.jsonl")
+    assert 3 <= len(before) < 6  # it was really in the middle
+    with open(killed / "metrics.jsonl", "a") as file:
+        file.write('{"step": 99, "adversar')  # a line cut short
+
+    run = resume(killed, device="cpu")
+    for a, b in zip(whole.history(), run.history(), strict=True):
+        assert a == pytest.approx(b, abs=2e-5)
+    ends = [load_file(r.checkpoints()[-1] / "networks.safetensors") for r in (whole, run)]
+    for name, value in ends[0].items():
+        torch.testing.assert_close(value, ends[1][name], atol=1e-5, rtol=1e-4)
+
+
+def test_kill_before_the_first_checkpoint(folders, tmp_path):
+    out = tmp_path / "run"
+    Run.create(out, TINY, *folders).log({"step": 2, "lcl/generators": 1.0})
+    (out / "checkpoints/000002.tmp").mkdir()  # a checkpoint that was never finished
+    run = resume(out, device="cpu")
+    assert [row["step"] for row in run.history()] == [2, 4, 6, 8, 10, 12]
+    assert run.history()[0]["lcl/generators"] != 1.0  # the lost session's row is gone
+
+
+def test_finished_runs_are_left_alone(folders, tmp_path):
+    run = train(TINY, *folders, tmp_path / "run", device="cpu")
+    history = run.history()
+    assert resume(tmp_path / "run", device="cpu").history() == history
+
+
+def test_errors_of_run_folders(folders, tmp_path):
+    with pytest.raises(RunError, match="no run to resume"):
+        resume(tmp_path / "nowhere")
+    train(replace(TINY, steps=2), *folders, tmp_path / "run", device="cpu")
+    with pytest.raises(RunError, match="already holds a run.*--resume"):
+        train(TINY, *folders, tmp_path / "run", device="cpu")
+    checkpoint = Run.read(tmp_path / "run").checkpoints()[-1]
+    (checkpoint / "trainer.pt").write_bytes(b"broken")
+    with pytest.raises(RunError, match="000002.*delete it"):
+        resume(tmp_path / "run", device="cpu")
+    (tmp_path / "run/config.json").write_text("{}")
+    with pytest.raises(RunError, match="damaged or from another version"):
+        resume(tmp_path / "run", device="cpu")
+    with pytest.raises(ValueError, match="nowhere"):
+        train(TINY, tmp_path / "nowhere", folders[1], tmp_path / "new")
+    assert not (tmp_path / "new").exists()  # nothing half-made is left
+
+
+def test_a_diverging_run_stops_and_keeps_its_checkpoint(folders, tmp_path, monkeypatch):
+    original = Trainer.train_step
+
+    def diverge(self, batch):
+        losses, step = original(self, batch)
+        if self.step >= 5:
+            losses["lcl/generators"] = losses["lcl/generators"] * float("nan")
+        return losses, step
+
+    monkeypatch.setattr(Trainer, "train_step", diverge)
+    with pytest.raises(FloatingPointError, match="lcl/generators"):
+        train(TINY, *folders, tmp_path / "run", device="cpu")
+    assert [p.name for p in Run.read(tmp_path / "run").checkpoints()] == ["000002", "000004"]
+
+
+def test_learning_rate_schedule_and_average():
+    config = replace(TINY, steps=10, lr=1.0, decay_from=0.5, ema=0.5)
+    trainer = Trainer(config, 10, torch.device("cpu"))
+    batch = {name: torch.rand(1, 3, 48, 48) for name in ("rainy", "clean")}
+    rates = []
+    for _ in range(10):
+        slow = trainer.averaged.stem.weight.clone()
+        trainer.train_step(batch)
+        live = trainer.networks["derainer"].stem.weight
+        decay = min(0.5, trainer.step / (trainer.step + 10))
+        torch.testing.assert_close(trainer.averaged.stem.weight, slow.lerp(live, 1 - decay))
+        rates.append(trainer.optimizers["generators"].param_groups[0]["lr"])
+    assert rates == pytest.approx([1.0] * 6 + [0.8, 0.6, 0.4, 0.2])
+
+
+def test_weights_file(tmp_path):
+    generator = ResNetGenerator(GeneratorConfig(filters=4, blocks=1, head="rain_layer")).eval()
+    path = tmp_path / "derainer.safetensors"
+    path.write_bytes(derainer_bytes(generator))
+    image = torch.rand(1, 3, 16, 16)
+    torch.testing.assert_close(load_derainer(path)(image), generator(image))
+    with pytest.raises(FileNotFoundError, match="no weights at .*nix"):
+        load_derainer(tmp_path / "nix")
+    (tmp_path / "bad").write_bytes(b"not safetensors at all")
+    with pytest.raises(ValueError, match="bad is not a readable safetensors"):
+        load_derainer(tmp_path / "bad")
+    from safetensors.torch import save_file
+
+    save_file({"x": torch.zeros(1)}, tmp_path / "foreign.safetensors")
+    with pytest.raises(ValueError, match="foreign.* not written by cclgan_lite"):
+        load_derainer(tmp_path / "foreign.safetensors")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="file modes")
+def test_bfloat16_run_stays_near_float32():
+    batch = {name: torch.rand(1, 3, 48, 48) * 2 - 1 for name in ("rainy", "clean")}
+    losses = []
+    for precision in ("float32", "bfloat16"):
+        trainer = Trainer(replace(TINY, precision=precision), 10, torch.device("cpu"))
+        losses.append({k: v.item() for k, v in trainer.train_step(batch)[0].items()})
+    assert losses[0] == pytest.approx(losses[1], rel=0.05, abs=0.02)

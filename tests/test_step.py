@@ -1,0 +1,196 @@
+"""The training step: nothing computed twice, the right gradients for the right players."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from cclgan_lite.losses import LCL, Adversarial, InterCCL, IntraCCL, PixelL1
+from cclgan_lite.losses.lcl import CODE_PAIRS
+from cclgan_lite.losses.pixel import IDENTITY, REDERAIN
+from cclgan_lite.methods.cclgan import CCLGAN
+from cclgan_lite.networks import DiscriminatorConfig, GeneratorConfig
+from cclgan_lite.training.step import Step, training_step
+
+SMALL = CCLGAN(
+    generator=GeneratorConfig(filters=4, blocks=1, taps=("down1", "block1")),
+    discriminator=DiscriminatorConfig(filters=4),
+    projection=8,
+    lcl=LCL(patches=16),
+    inter=InterCCL(patches=8),
+)
+
+
+def images(size: int = 48, batch: int = 1) -> dict[str, torch.Tensor]:
+    return {name: torch.rand(batch, 3, size, size) * 2 - 1 for name in ("rainy", "clean")}
+
+
+def make_step(method: CCLGAN, batch: dict[str, torch.Tensor]) -> Step:
+    looks = [look for term in method.terms().values() for look in term.looks()]
+    return Step(nn.ModuleDict(method.networks()), method.wiring, looks, batch)
+
+
+def optimizers(method: CCLGAN, step: Step, lr: float = 1e-3) -> dict[str, torch.optim.Optimizer]:
+    return {
+        player: torch.optim.SGD(
+            [p for n in names if n in step.networks for p in step.networks[n].parameters()], lr=lr
+        )
+        for player, (names, _) in method.players().items()
+        if any(n in step.networks for n in names)
+    }
+
+
+def count_passes(step: Step) -> Counter:
+    """Counts forward calls per network, and images per discriminator call, from now on."""
+    calls: Counter = Counter()
+    for name, network in step.networks.items():
+        network.register_forward_hook(
+            lambda module, args, output, name=name: calls.update(
+                {name: 1, f"{name} images": len(args[0])}
+            )
+        )
+        if hasattr(network, "encode"):
+            encode = network.encode
+            network.encode = lambda *a, _e=encode, _n=name: (calls.update([f"{_n} encode"]),
+                                                             _e(*a))[1]
+    return calls
+
+
+def test_paper_step_needs_four_generator_passes():
+    step = make_step(SMALL, images())
+    calls = count_passes(step)
+    training_step(step, SMALL.terms(), optimizers(SMALL, step))
+    assert calls["derainer"] == calls["rainer"] == 2
+    assert calls["derainer encode"] == calls["rainer encode"] == 0
+    assert calls["judge_clean"] == calls["judge_rainy"] == 1  # one batch of four images
+    assert calls["judge_clean images"] == 4
+    assert calls["embedder"] == 2  # the two anchors with a graph, the other four without
+    assert calls["embedder images"] == 6
+
+
+def test_what_nobody_reads_is_not_computed():
+    off = {"intra": IntraCCL(weight=0), "inter": InterCCL(weight=0)}
+    method = replace(SMALL, **off, adversarial=Adversarial(weight=0))
+    step = make_step(method, images())
+    calls = count_passes(step)
+    training_step(step, method.terms(), optimizers(method, step))
+    assert "judge_clean" not in step.networks and "embedder" not in step.networks
+    assert calls["derainer"] == calls["rainer"] == 2
+
+    method = replace(SMALL, **off, lcl=LCL(weight=0))
+    step = make_step(method, images())
+    calls = count_passes(step)
+    training_step(step, method.terms(), optimizers(method, step))
+    assert calls["derainer"] == calls["rainer"] == 1  # the adversarial game needs no cycle
+    assert calls["judge_clean images"] == 2
+
+
+def test_published_codes_four_pairs_cost_two_encoder_passes():
+    method = replace(SMALL, lcl=LCL(patches=16, pairs=CODE_PAIRS))
+    step = make_step(method, images())
+    calls = count_passes(step)
+    training_step(step, method.terms(), optimizers(method, step))
+    assert (calls["derainer"], calls["derainer encode"]) == (2, 1)
+    assert (calls["rainer"], calls["rainer encode"]) == (2, 1)
+
+
+def test_images_are_what_their_names_say():
+    batch = images()
+    step = make_step(SMALL, batch)
+    derainer, rainer = step.networks["derainer"], step.networks["rainer"]
+    torch.testing.assert_close(step.image("derained"), derainer(batch["rainy"]))
+    torch.testing.assert_close(step.image("rained"), rainer(batch["clean"]))
+    torch.testing.assert_close(step.image("rerained"), rainer(derainer(batch["rainy"])))
+    torch.testing.assert_close(step.image("rederained"), derainer(rainer(batch["clean"])))
+    for name, judge in (("derained", "judge_clean"), ("rainy", "judge_rainy")):
+        torch.testing.assert_close(
+            step.logits(judge, name), step.networks[judge](step.image(name))
+        )
+    torch.testing.assert_close(
+        step.features("judge_clean", "rederained"),
+        step.networks["judge_clean"](step.image("rederained"), taps=("conv2", "conv3"))[1],
+    )
+
+
+def test_gradients_equal_those_of_two_separate_passes():
+    """The textbook way: the generators' loss, then the discriminators' on detached images."""
+    method = replace(SMALL, inter=InterCCL(weight=0), lcl=LCL(weight=0), intra=IntraCCL(weight=0))
+    batch = images()
+    step = make_step(method, batch)
+    nets = step.networks
+    optimiser = optimizers(method, step, lr=0.0)
+
+    def lsgan(judge, image, target):
+        return (nets[judge](image) - target).square().mean()
+
+    derained, rained = nets["derainer"](batch["rainy"]), nets["rainer"](batch["clean"])
+    fool = (lsgan("judge_clean", derained, 1) + lsgan("judge_rainy", rained, 1)) / 2
+    generators = [p for n in ("derainer", "rainer") for p in nets[n].parameters()]
+    expected = torch.autograd.grad(fool, generators)
+    judge = sum(
+        (lsgan(j, batch[real], 1) + lsgan(j, fake.detach(), 0)) / 2
+        for j, real, fake in (("judge_clean", "clean", derained), ("judge_rainy", "rainy", rained))
+    )
+    judges = [p for n in ("judge_clean", "judge_rainy") for p in nets[n].parameters()]
+    expected_judges = torch.autograd.grad(judge, judges)
+
+    losses = training_step(step, method.terms(), optimiser)
+    for p, g in zip(generators + judges, expected + expected_judges, strict=True):
+        torch.testing.assert_close(p.grad, g, atol=1e-6, rtol=1e-4)
+    torch.testing.assert_close(losses["adversarial/generators"], fool.detach())
+    torch.testing.assert_close(losses["adversarial/discriminators"], judge.detach())
+
+
+@pytest.mark.parametrize("players", [("generators", "discriminators"), ("generators",)])
+def test_inter_ccl_sharpens_the_discriminators(players):
+    inter = InterCCL(weight=1.0, patches=8, players=players)
+    method = replace(SMALL, adversarial=Adversarial(weight=0), lcl=LCL(weight=0),
+                     intra=IntraCCL(weight=0), inter=inter)
+    step = make_step(method, images())
+    training_step(step, method.terms(), optimizers(method, step, lr=0.0))
+    for name, moves in (("judge_clean", "discriminators" in players), ("derainer", True)):
+        gradients = [p.grad for p in step.networks[name].parameters() if p.grad is not None]
+        assert any(g.abs().sum() > 0 for g in gradients) is moves
+
+
+def test_every_trainable_parameter_is_trained():
+    step = make_step(replace(SMALL, identity=PixelL1(1.0, IDENTITY)), images())
+    method = replace(SMALL, identity=PixelL1(1.0, IDENTITY), rederain=PixelL1(1.0, REDERAIN))
+    trained = optimizers(method, step)
+    training_step(step, method.terms(), trained)
+    in_optimizers = {id(p) for o in trained.values() for g in o.param_groups for p in g["params"]}
+    for name, parameter in step.networks.named_parameters():
+        if name.startswith("embedder"):
+            assert parameter.grad is None and id(parameter) not in in_optimizers
+        else:
+            assert id(parameter) in in_optimizers, name
+            assert parameter.grad is not None, name
+
+
+def test_weights_scale_the_gradient():
+    gradients = []
+    for weight in (1.0, 3.0):
+        torch.manual_seed(1)
+        method = replace(SMALL, adversarial=Adversarial(weight=0), intra=IntraCCL(weight=0),
+                         inter=InterCCL(weight=0), lcl=LCL(weight=weight, patches=16))
+        step = make_step(method, images())
+        training_step(step, method.terms(), optimizers(method, step, lr=0.0))
+        gradients.append(step.networks["rainer_mlp"].mlps["down1"][0].weight.grad)
+    torch.testing.assert_close(3 * gradients[0], gradients[1])
+
+
+def test_lcl_keys_are_constants():
+    """Only through the query may LCL reach a network: never through the input's features."""
+    one_pair = (("derainer", "rainy", "rainer", "derained"),)
+    method = replace(SMALL, lcl=LCL(patches=16, pairs=one_pair))
+    step = make_step(method, images())
+    loss = method.lcl(step)["generators"]
+    key_mlp = list(step.networks["derainer_mlp"].parameters())
+    assert all(g is None for g in torch.autograd.grad(loss, key_mlp, allow_unused=True,
+                                                      retain_graph=True))
+    query_mlp = list(step.networks["rainer_mlp"].parameters())
+    assert all(g.abs().sum() > 0 for g in torch.autograd.grad(loss, query_mlp))
