@@ -1,0 +1,1 @@
+"""Data: pictures, folders, pairs, the rain model, generated scenes."""

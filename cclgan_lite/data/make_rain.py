@@ -34,7 +34,7 @@ def rain_on_folder(
     if out.exists() and not out.is_dir():
         raise ImageError(f"{out} is a file; name a folder for the rainy pictures.")
     if out.exists() and out.samefile(clean):
-        raise ImageError(f"{out} holds the clean pictures; name another folder for the rainy ones.")
+        raise ImageError(f"{out} holds the clean pictures; name another folder for the result.")
     written, failures = [], []
     for source in tqdm(sources, unit="picture", disable=not progress):
         rng = picture_rng(seed, source.name)

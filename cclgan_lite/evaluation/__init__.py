@@ -1,0 +1,1 @@
+"""Metrics of full-size pictures, scoring of pairs, a classical baseline, the report."""

@@ -1,0 +1,1 @@
+"""Deraining pictures of any size, and the files that trained derainers live in."""

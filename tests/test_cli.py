@@ -1,0 +1,130 @@
+"""The commands as a user types them: results, files, and errors in one line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cclgan_lite import cli
+from cclgan_lite.inference.weights import derainer_bytes
+from cclgan_lite.networks import GeneratorConfig, ResNetGenerator
+from cclgan_lite.recipes import RECIPES
+from cclgan_lite.training.run import Run
+
+TINY = (
+    "--recipe demo --steps 4 --log-every 2 --save-minutes 0 --augment.crop 48 --device cpu "
+    "--method.generator.filters 4 --method.generator.blocks 1 --method.discriminator.filters 4 "
+    "--method.projection 8"
+).split()
+
+
+@pytest.fixture
+def pairs(tmp_path) -> Path:
+    rng = np.random.default_rng(0)
+    for name in ("rainy", "clean"):
+        (tmp_path / name).mkdir()
+        for i in range(3):
+            pixels = rng.integers(0, 256, (48, 64, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / name / f"{i}.png")
+    return tmp_path
+
+
+def folders(pairs: Path) -> list[str]:
+    return ["--rainy", str(pairs / "rainy"), "--clean", str(pairs / "clean")]
+
+
+def fails(arguments: list[str], message: str) -> None:
+    with pytest.raises(SystemExit) as error:
+        cli.main(arguments)
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_train_derain_evaluate(pairs, capsys):
+    run = pairs / "run"
+    cli.main(["train", *TINY, *folders(pairs), "--out", str(run), "--method.lcl.weight", "1.5"])
+    config = Run.read(run).config
+    assert config.method.lcl.weight == 1.5 and config.steps == 4
+    assert config.method.rederain == RECIPES["demo"].method.rederain  # the rest is the recipe's
+    cli.main(["train", "--out", str(run), "--resume"])
+
+    cli.main(["derain", str(pairs / "rainy"), "--out", str(pairs / "out"), "--weights", str(run),
+              "--device", "cpu"])
+    assert sorted(p.name for p in (pairs / "out").iterdir()) == ["0.png", "1.png", "2.png"]
+
+    figures = pairs / "figures.json"
+    for flags in (["--weights", str(run)], ["--identity"]):
+        cli.main(["evaluate", *folders(pairs), *flags, "--json", str(figures), "--device", "cpu"])
+        result = json.loads(figures.read_text())
+        assert result["n"] == 3 and [i["name"] for i in result["images"]] == ["0", "1", "2"]
+        for key in ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb"):
+            assert result[key] == pytest.approx(np.mean([i[key] for i in result["images"]]))
+    assert "3 pairs   Y: " in capsys.readouterr().out
+
+
+def test_evaluate_scores_the_derained_image(pairs):
+    """A derainer that inverts nothing must score exactly as the input; a broken one must not."""
+    config = GeneratorConfig(filters=4, blocks=1, head="residual")  # starts as the identity
+    identity = ResNetGenerator(config)
+    other = ResNetGenerator(config)
+    torch.nn.init.constant_(other.last.bias, 0.2)
+    results = {}
+    for name, weights in (("identity", identity), ("other", other)):
+        (pairs / name).write_bytes(derainer_bytes(weights))
+        out = pairs / f"{name}.json"
+        cli.main(["evaluate", *folders(pairs), "--weights", str(pairs / name), "--json", str(out)])
+        results[name] = json.loads(out.read_text())
+    cli.main(["evaluate", *folders(pairs), "--identity", "--json", str(pairs / "input.json")])
+    rainy = json.loads((pairs / "input.json").read_text())
+    assert results["identity"] == rainy
+    assert results["other"]["psnr_y"] != pytest.approx(rainy["psnr_y"], abs=0.01)
+
+
+def test_make_rain(pairs):
+    cli.main(["make-rain", "--clean", str(pairs / "clean"), "--out", str(pairs / "made")])
+    before = np.asarray(Image.open(pairs / "clean/1.png")).astype(int)
+    after = np.asarray(Image.open(pairs / "made/1.png")).astype(int)
+    assert before.shape == after.shape and (before != after).any()
+
+
+def test_errors_are_one_line_that_name_the_remedy(pairs):
+    out = ["--out", str(pairs / "run")]
+    fails(["train", "--recipe", "nix", *out], "no recipe 'nix'; there are paper")
+    fails(["train", "--rainy", str(pairs / "rainy"), *out], "both --rainy and --clean")
+    fails(["train", *TINY, "--rainy", str(pairs / "no"), "--clean", str(pairs / "clean"), *out],
+          "no folder")
+    fails(["train", "--resume", *out], "holds no run to resume")
+    fails(["derain", str(pairs / "rainy"), *out, "--weights", "nix"], "no weights at nix")
+    cli.main(["train", *TINY, *folders(pairs), *out])
+    fails(["train", *TINY, *folders(pairs), *out], "already holds a run")
+    fails(["train", "--resume", *out, "--lr", "1"], "goes on with its own settings")
+
+
+@pytest.mark.parametrize("command", ["train", "derain", "evaluate", "make-rain", "demo"])
+def test_help_teaches(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main([command, "--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert command == "demo" or f"cclgan-lite {command} " in text.split("options")[0]
+
+
+def test_help_shows_the_recipes_own_values(capsys):
+    for recipe, rate in (("paper", "0.0002"), ("laptop", "0.0003")):
+        with pytest.raises(SystemExit):
+            cli.main(["train", "--recipe", recipe, "--help"])
+        text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+        assert f"learning rate of the generators (section IV-A) (default: {rate})" in text
+
+
+def test_python_dash_m():
+    done = subprocess.run(
+        [sys.executable, "-m", "cclgan_lite", "--help"], capture_output=True, text=True
+    )
+    assert done.returncode == 0 and "make-rain" in done.stdout

@@ -1,0 +1,73 @@
+"""Recipes: `paper` is the published set-up, each ablation differs from it as its name says."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import cattrs
+import pytest
+import torch
+
+from cclgan_lite.recipes import RECIPES
+from cclgan_lite.training.config import Config
+from cclgan_lite.training.trainer import Trainer
+
+
+def test_paper_is_the_published_set_up():
+    paper, method = RECIPES["paper"], RECIPES["paper"].method
+    assert (method.generator.filters, method.generator.blocks) == (64, 9)
+    assert (method.generator.head, method.generator.antialias) == ("tanh", False)
+    assert (method.discriminator.norm, method.discriminator.high_pass) == ("instance", False)
+    assert (paper.lr, paper.betas, paper.batch, paper.epochs) == (2e-4, (0.5, 0.999), 1, 400)
+    assert (paper.decay_from, paper.ema, paper.steps) == (0.5, 0.0, None)
+    assert (paper.augment.load, paper.augment.crop, paper.augment.flip) == (286, 256, True)
+    weights = {name: term.weight for name, term in method.terms().items()}
+    assert weights == {"adversarial": 1, "lcl": 2, "intra": 1, "inter": 0.005}
+    assert (method.lcl.temperature, method.lcl.patches) == (0.07, 256)
+    assert (method.intra.fake_weight, method.inter.fake_weight) == (0.1, 0.2)
+    assert method.adversarial.form == "lsgan" and method.intra.form == method.inter.form == "ratio"
+
+
+@pytest.mark.parametrize(
+    "name, terms",
+    [
+        ("ablation-c-no-intra", {"adversarial", "lcl", "inter"}),
+        ("ablation-d-no-inter", {"adversarial", "lcl", "intra"}),
+        ("ablation-e-lcl-alone", {"adversarial", "lcl"}),
+        ("ablation-f-ccl-alone", {"adversarial", "intra", "inter"}),
+    ],
+)
+def test_ablations_of_table_2(name, terms):
+    assert set(RECIPES[name].method.terms()) == terms
+
+
+def test_ablations_of_tables_3_and_4():
+    intra = {n: RECIPES[f"ablation-intra-{n}"].method for n in ("fake", "real")}
+    assert intra["fake"].intra.real_weight == 0 and intra["fake"].intra.fake_weight == 0.1
+    assert intra["real"].intra.fake_weight == 0 and intra["real"].intra.real_weight == 1
+    assert all("inter" not in m.terms() for m in intra.values())
+    inter = {n: RECIPES[f"ablation-inter-{n}"].method for n in ("fake", "real")}
+    assert inter["fake"].inter.real_weight == 0 and inter["fake"].inter.fake_weight == 0.2
+    assert inter["real"].inter.fake_weight == 0 and inter["real"].inter.real_weight == 1
+    assert all("intra" not in m.terms() for m in inter.values())
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_survives_json_and_takes_a_step(name):
+    config = RECIPES[name]
+    assert cattrs.structure(cattrs.unstructure(config), Config) == config
+    method = config.method
+    small = dataclasses.replace(
+        config,
+        method=dataclasses.replace(
+            method,
+            generator=dataclasses.replace(method.generator, filters=4, blocks=1),
+            discriminator=dataclasses.replace(method.discriminator, filters=4),
+            projection=8,
+        ),
+    )
+    trainer = Trainer(small, 10, torch.device("cpu"))
+    batch = {n: torch.rand(config.batch, 3, 48, 48) * 2 - 1 for n in ("rainy", "clean")}
+    losses, _ = trainer.train_step(batch)
+    assert all(torch.isfinite(value) for value in losses.values())
+    assert {key.split("/")[0] for key in losses} == set(method.terms())
