@@ -12,9 +12,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cclgan_lite.data.folders import Augment
-from cclgan_lite.losses import LCL, Adversarial, InterCCL, IntraCCL, PixelL1
+from cclgan_lite.losses import LCL, Adversarial, InterCCL, IntraCCL
 from cclgan_lite.losses.lcl import CODE_PAIRS
-from cclgan_lite.losses.pixel import IDENTITY, REDERAIN
+from cclgan_lite.losses.pixel import identity, rederain
 from cclgan_lite.methods.cclgan import CCLGAN
 from cclgan_lite.networks import DiscriminatorConfig, GeneratorConfig
 from cclgan_lite.training.config import Config
@@ -28,7 +28,7 @@ PAPER_CODE = replace(
         adversarial=Adversarial(form="hinge"),
         lcl=LCL(pairs=CODE_PAIRS),
         inter=InterCCL(players=("generators",)),
-        identity=PixelL1(1.0, IDENTITY),
+        identity=identity(1.0),
     ),
 )
 
@@ -42,8 +42,8 @@ LAPTOP = Config(
         discriminator_speed=4.0,
         lcl=LCL(weight=0.5),
         intra=IntraCCL(weight=0.0),
-        identity=PixelL1(1.0, IDENTITY),
-        rederain=PixelL1(10.0, REDERAIN),
+        identity=identity(1.0),
+        rederain=rederain(10.0),
     ),
     augment=Augment(load=None, crop=128),
     steps=5000,

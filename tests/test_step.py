@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from cclgan_lite.losses import LCL, Adversarial, InterCCL, IntraCCL, PixelL1
+from cclgan_lite.losses import LCL, Adversarial, InterCCL, IntraCCL
 from cclgan_lite.losses.lcl import CODE_PAIRS
-from cclgan_lite.losses.pixel import IDENTITY, REDERAIN
+from cclgan_lite.losses.pixel import identity, rederain
 from cclgan_lite.methods.cclgan import CCLGAN
 from cclgan_lite.networks import DiscriminatorConfig, GeneratorConfig
 from cclgan_lite.training.step import Step, training_step
@@ -158,8 +158,8 @@ def test_inter_ccl_sharpens_the_discriminators(players):
 
 
 def test_every_trainable_parameter_is_trained():
-    step = make_step(replace(SMALL, identity=PixelL1(1.0, IDENTITY)), images())
-    method = replace(SMALL, identity=PixelL1(1.0, IDENTITY), rederain=PixelL1(1.0, REDERAIN))
+    step = make_step(replace(SMALL, identity=identity(1.0)), images())
+    method = replace(SMALL, identity=identity(1.0), rederain=rederain(1.0))
     trained = optimizers(method, step)
     training_step(step, method.terms(), trained)
     in_optimizers = {id(p) for o in trained.values() for g in o.param_groups for p in g["params"]}
@@ -194,3 +194,27 @@ def test_lcl_keys_are_constants():
                                                       retain_graph=True))
     query_mlp = list(step.networks["rainer_mlp"].parameters())
     assert all(g.abs().sum() > 0 for g in torch.autograd.grad(loss, query_mlp))
+
+
+def test_only_the_derainer_hears_the_rederain_loss():
+    alone = replace(SMALL, adversarial=Adversarial(weight=0), intra=IntraCCL(weight=0),
+                    inter=InterCCL(weight=0), lcl=LCL(weight=0), rederain=rederain(2.0))
+    batch = images()
+    step = make_step(alone, batch)
+    nets = step.networks
+    rederained = nets["derainer"](nets["rainer"](batch["clean"]).detach())
+    loss = (rederained - batch["clean"]).abs().mean()
+    expected = torch.autograd.grad(2.0 * loss, list(nets["derainer"].parameters()))
+    training_step(step, alone.terms(), optimizers(alone, step, lr=0.0))
+    for p, g in zip(nets["derainer"].parameters(), expected, strict=True):
+        torch.testing.assert_close(p.grad, g)
+    assert all(p.grad is None for p in nets["rainer"].parameters())
+    # Beside another loss, the gradients of both add up in the derainer.
+    both = replace(alone, identity=identity(1.0))
+    step = make_step(both, batch)
+    step.networks.load_state_dict(nets.state_dict())
+    training_step(step, both.terms(), optimizers(both, step, lr=0.0))
+    same = (step.networks["derainer"](batch["clean"]) - batch["clean"]).abs().mean() / 2
+    more = torch.autograd.grad(same, list(step.networks["derainer"].parameters()))
+    for p, g, m in zip(step.networks["derainer"].parameters(), expected, more, strict=True):
+        torch.testing.assert_close(p.grad, g + m, atol=1e-5, rtol=1e-4)

@@ -2,7 +2,8 @@
 
 - identity: G_n(n) = n and G_r(r) = r, the known cure of colour inversion; in the authors' code.
 - rederain: n* = n. The clean branch makes its own pairs (r~, n), so this teaches the derainer
-  with exact truths, as far as r~ looks like rain.
+  with exact truths, as far as r~ looks like rain. Only the derainer hears it: the rainer would
+  learn to please it by raining less.
 """
 
 from __future__ import annotations
@@ -21,14 +22,19 @@ class PixelL1:
 
     weight: float
     pairs: tuple[tuple[str, str], ...]
+    audience: str = "generators"  # who descends it: all generators, or one network
 
     def looks(self) -> list[Look]:
         return []
 
     def __call__(self, step: Views) -> dict[str, Tensor]:
         losses = [distance(step.image(a), step.image(b)).mean() for a, b in self.pairs]
-        return {"generators": sum(losses) / len(losses)}
+        return {self.audience: sum(losses) / len(losses)}
 
 
-IDENTITY = (("identity_clean", "clean"), ("identity_rainy", "rainy"))
-REDERAIN = (("rederained", "clean"),)
+def identity(weight: float) -> PixelL1:
+    return PixelL1(weight, (("identity_clean", "clean"), ("identity_rainy", "rainy")))
+
+
+def rederain(weight: float) -> PixelL1:
+    return PixelL1(weight, (("rederained", "clean"),), audience="derainer")

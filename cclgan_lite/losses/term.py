@@ -1,8 +1,9 @@
 """What a loss term is, and what it may ask of a training step.
 
 A term is a frozen dataclass: its weight and constants are its fields, so that a recipe is data.
-Called with a step it returns one scalar per player, e.g. {"generators": ..., "discriminators":
-...}; the trainer multiplies by the weight, adds up and lets each player descend its own sum.
+Called with a step it returns one scalar per audience: a player ({"generators": ...,
+"discriminators": ...}) or one network ({"derainer": ...}). The trainer multiplies by the weight,
+adds up, and each audience descends its own sum.
 """
 
 from __future__ import annotations
@@ -48,4 +49,4 @@ class Term(Protocol):
         """The images that viewers must look at for this term."""
 
     def __call__(self, step: Views) -> dict[str, Tensor]:
-        """`{player: scalar}`, unweighted."""
+        """`{audience: scalar}`, unweighted."""

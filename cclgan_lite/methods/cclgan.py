@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 from torch import nn
 
 from cclgan_lite.losses import LCL, Adversarial, InterCCL, IntraCCL, PixelL1
-from cclgan_lite.losses.pixel import IDENTITY, REDERAIN
+from cclgan_lite.losses.pixel import identity, rederain
 from cclgan_lite.losses.term import Term
 from cclgan_lite.networks import (
     DiscriminatorConfig,
@@ -38,8 +38,8 @@ class CCLGAN:
     lcl: LCL = LCL()
     intra: IntraCCL = IntraCCL()
     inter: InterCCL = InterCCL()
-    identity: PixelL1 = PixelL1(0.0, IDENTITY)
-    rederain: PixelL1 = PixelL1(0.0, REDERAIN)
+    identity: PixelL1 = identity(0.0)
+    rederain: PixelL1 = rederain(0.0)
 
     delivers = "derainer"  # the network that the user wants
 

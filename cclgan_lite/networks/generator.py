@@ -32,10 +32,8 @@ class ResNetGenerator(nn.Module):
     - `tanh` (paper): the network paints the whole image.
     - `residual`: output = input + correction. The last convolution starts at zero, so training
       starts from the identity instead of from noise.
-    - `rain_layer`: one non-negative layer S for all three channels, because rain is nearly grey
-      light that only adds. Rain of opacity R turns n into r = n + R (1 - n), with white at 1.
-      The rainer (`adds_rain=True`) applies that; the derainer inverts it, n = r - S (1 - r) with
-      S = R / (1 - R).
+    - `rain_layer`: one layer for all three channels, because rain is nearly grey light, added by
+      the rainer (`adds_rain=True`) and subtracted by the derainer. It starts near zero.
 
     Tap names, in order: `stem`, `down1`, `down2`, `block1` ... `block{n}`. As in CUT, the taps of
     the convolutions are their raw outputs, before the norm.
@@ -64,7 +62,6 @@ class ResNetGenerator(nn.Module):
             nn.init.zeros_(self.last.weight)
         elif config.head == "rain_layer":
             nn.init.normal_(self.last.weight, std=0.002)
-            nn.init.constant_(self.last.bias, -4.0)  # softplus(-4) = 0.018: hardly any rain yet
 
     def tap_channels(self) -> dict[str, int]:
         """Channels of every tap in `config.taps`."""
@@ -113,8 +110,7 @@ class ResNetGenerator(nn.Module):
             return torch.tanh(last)
         if self.config.head == "residual":
             return image + last
-        rain = F.softplus(last)
-        return image + rain * (1 - image) if self.adds_rain else image - rain * (1 - image)
+        return image + last if self.adds_rain else image - last
 
 
 class ResidualBlock(nn.Module):

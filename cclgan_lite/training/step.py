@@ -102,31 +102,30 @@ def training_step(
 ) -> dict[str, Tensor]:
     """Every player descends the weighted sum of its terms (eq. 11); returns unweighted losses.
 
-    One forward pass serves all players. Their gradients come from separate backward passes, each
-    confined to the player's own parameters, and all are taken before anyone moves: exactly
-    CycleGAN's update without image pool, minus its second pass through the discriminators.
+    One forward pass serves all. Each audience (a player, or a single network) gets its gradient
+    from a backward pass confined to its own parameters, and all gradients are taken before anyone
+    moves: exactly CycleGAN's update without image pool, minus its second pass through the
+    discriminators.
     """
     losses = {name: term(step) for name, term in terms.items()}
-    totals = {
-        player: sum(
-            term.weight * losses[name][player]
-            for name, term in terms.items()
-            if player in losses[name]
-        )
-        for player in optimizers
-    }
-    remaining = len(optimizers)
-    # Generators come last: their graph contains the others', and is freed with them.
-    for player, optimizer in reversed(optimizers.items()):
-        remaining -= 1
+    totals: dict[str, Tensor | float] = {}
+    for name, by_audience in losses.items():
+        for audience, value in by_audience.items():
+            totals[audience] = totals.get(audience, 0.0) + terms[name].weight * value
+    for optimizer in optimizers.values():
         optimizer.zero_grad(set_to_none=True)
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        if isinstance(totals[player], Tensor):
-            totals[player].backward(inputs=parameters, retain_graph=remaining > 0)
+    # The generators, named first, come last: their graph spans the others' and frees it.
+    for audience in reversed(totals):
+        if audience in optimizers:
+            parameters = [p for g in optimizers[audience].param_groups for p in g["params"]]
+        else:
+            parameters = list(step.networks[audience].parameters())
+        last = audience == next(iter(totals))
+        totals[audience].backward(inputs=parameters, retain_graph=not last)
     for optimizer in optimizers.values():
         optimizer.step()
     return {
-        f"{name}/{player}": value.detach()
-        for name, by_player in losses.items()
-        for player, value in by_player.items()
+        f"{name}/{audience}": value.detach()
+        for name, by_audience in losses.items()
+        for audience, value in by_audience.items()
     }
