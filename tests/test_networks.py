@@ -99,16 +99,17 @@ def test_discriminator(norm, high_pass_input):
     torch.testing.assert_close(again, features)
 
 
-def test_discriminator_receptive_field_is_70():
-    judge = PatchDiscriminator(DiscriminatorConfig(filters=4, norm="none"))
+@pytest.mark.parametrize("layers, patch", [(1, 16), (2, 34), (3, 70)])
+def test_discriminator_receptive_field(layers, patch):
+    judge = PatchDiscriminator(DiscriminatorConfig(filters=4, layers=layers, norm="none"))
     image = torch.zeros(1, 3, 160, 160, requires_grad=True)
     with torch.no_grad():  # a zero image would leave LeakyReLU's kink undefined
         image += torch.rand_like(image)
     logits = judge(image)
-    logits[0, 0, 9, 9].backward()
+    logits[0, 0, logits.shape[2] // 2, logits.shape[3] // 2].backward()
     touched = image.grad[0].abs().sum(0).nonzero()
     size = touched.max(0).values - touched.min(0).values + 1
-    assert size.tolist() == [70, 70]
+    assert size.tolist() == [patch, patch]
 
 
 def test_high_pass_by_hand():
