@@ -19,11 +19,12 @@ from cclgan_lite.methods.cclgan import CCLGAN
 from cclgan_lite.networks import DiscriminatorConfig, GeneratorConfig
 from cclgan_lite.training.config import Config
 
-PAPER = Config()
+PAPER = Config(method=CCLGAN(embedder="ViT-B-32/openai"))
 
 PAPER_CODE = replace(
     PAPER,
-    method=CCLGAN(
+    method=replace(
+        PAPER.method,
         generator=GeneratorConfig(antialias=True),
         adversarial=Adversarial(form="hinge"),
         lcl=LCL(pairs=CODE_PAIRS),

@@ -16,7 +16,6 @@ from cclgan_lite.networks import (
     high_pass,
     sample_places,
 )
-from cclgan_lite.networks.embedder import build_embedder
 
 SMALL = {"filters": 8, "blocks": 2}
 
@@ -140,19 +139,3 @@ def test_channels_last_changes_nothing():
         image.to(memory_format=torch.channels_last), taps=("down1",)
     )
     torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
-
-
-def test_embedder_is_frozen_but_differentiable():
-    embedder = build_embedder("random")
-    state = torch.get_rng_state()
-    again = build_embedder("random")
-    assert torch.equal(state, torch.get_rng_state())  # does not disturb the run's random numbers
-    image = torch.rand(2, 3, 40, 56, requires_grad=True)
-    embedding, taps = embedder(image, taps=embedder.config.taps)
-    assert embedding.shape[0] == 2 and taps["embedding"] is embedding
-    torch.testing.assert_close(embedding, again(image))
-    assert not any(p.requires_grad for p in embedder.parameters())
-    embedding.sum().backward()
-    assert image.grad.abs().sum() > 0
-    with pytest.raises(ValueError, match="unknown embedder 'nix'"):
-        build_embedder("nix")

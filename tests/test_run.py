@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -177,6 +176,25 @@ def test_learning_rate_schedule_and_average():
     assert rates == pytest.approx([1.0] * 6 + [0.8, 0.6, 0.4, 0.2])
 
 
+def test_every_step_draws_new_patches():
+    trainer = Trainer(TINY, 10, torch.device("cpu"))
+    places = []
+    trainer.networks["derainer_mlp"].register_forward_hook(
+        lambda module, args, out: places.append(args[1]["down1"].tolist()) or None
+    )
+    batch = {name: torch.rand(1, 3, 48, 48) for name in ("rainy", "clean")}
+    for _ in range(2):
+        trainer.train_step(batch)
+    assert places[0] != places[2]
+
+
+def test_a_failed_start_leaves_no_run_behind(folders, tmp_path):
+    method = replace(TINY.method, embedder="nix")
+    with pytest.raises(ValueError, match="nix"):
+        train(replace(TINY, method=method), *folders, tmp_path / "run", device="cpu")
+    assert not (tmp_path / "run").exists()
+
+
 def test_weights_file(tmp_path):
     generator = ResNetGenerator(GeneratorConfig(filters=4, blocks=1, head="rain_layer")).eval()
     path = tmp_path / "derainer.safetensors"
@@ -195,7 +213,6 @@ def test_weights_file(tmp_path):
         load_derainer(tmp_path / "foreign.safetensors")
 
 
-@pytest.mark.skipif(os.name == "nt", reason="file modes")
 def test_bfloat16_run_stays_near_float32():
     batch = {name: torch.rand(1, 3, 48, 48) * 2 - 1 for name in ("rainy", "clean")}
     losses = []

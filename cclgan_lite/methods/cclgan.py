@@ -30,7 +30,7 @@ from cclgan_lite.networks.embedder import build_embedder
 class CCLGAN:
     generator: GeneratorConfig = GeneratorConfig()
     discriminator: DiscriminatorConfig = DiscriminatorConfig()
-    embedder: str = "random"  # the space of intra-CCL
+    embedder: str = "random"  # intra-CCL's space: CLIP is "ViT-B-32/openai", random the control
     projection: int = 256  # width of every MLP
     discriminator_speed: float = 1.0  # discriminators' learning rate / generators' learning rate
 

@@ -18,7 +18,7 @@ from torchvision.utils import make_grid
 from tqdm import tqdm
 
 from cclgan_lite.data.folders import UnpairedFolders
-from cclgan_lite.data.images import list_images, to_uint8
+from cclgan_lite.data.images import to_uint8
 from cclgan_lite.files import write_atomically
 from cclgan_lite.inference.weights import derainer_bytes
 from cclgan_lite.training.config import Config
@@ -130,8 +130,8 @@ def train(
 
     Raises RunError (folder in use), ImageError (data), FloatingPointError (a loss diverged).
     """
-    list_images(rainy), list_images(clean)  # complain before there is a run folder
-    return _continue(Run.create(Path(out), config, Path(rainy), Path(clean)), device)
+    data, trainer = _prepare(config, rainy, clean, device)  # complain before there is a folder
+    return _loop(Run.create(Path(out), config, Path(rainy), Path(clean)), data, trainer)
 
 
 def resume(out: Path | str, device: str = "auto") -> Run:
@@ -139,34 +139,37 @@ def resume(out: Path | str, device: str = "auto") -> Run:
 
     Raises what `train` raises, and RunError where there is no run.
     """
-    return _continue(Run.read(Path(out)), device)
-
-
-def _continue(run: Run, device: str) -> Run:
-    # Load the data.
-    config = run.config
-    data = UnpairedFolders(run.rainy, run.clean, config.augment, config.seed)
-    total_steps = config.steps or max(1, round(config.epochs * len(data) / config.batch))
-    data.length = total_steps * config.batch
-
-    # Construct, or pick up.
-    trainer = Trainer(config, total_steps, pick_device(device))
+    run = Run.read(Path(out))
+    data, trainer = _prepare(run.config, run.rainy, run.clean, device)
     trainer.load(run)
     run.forget_after(trainer.step)
+    return _loop(run, data, trainer)
+
+
+def _prepare(
+    config: Config, rainy: Path | str, clean: Path | str, device: str
+) -> tuple[UnpairedFolders, Trainer]:
+    data = UnpairedFolders(rainy, clean, config.augment, config.seed)
+    total_steps = config.steps or max(1, round(config.epochs * len(data) / config.batch))
+    data.length = total_steps * config.batch
+    return data, Trainer(config, total_steps, pick_device(device))
+
+
+def _loop(run: Run, data: UnpairedFolders, trainer: Trainer) -> Run:
+    config, total_steps = run.config, trainer.total_steps
     run.write_versions(trainer.device)
     loader = DataLoader(
         data,
         batch_size=config.batch,
-        sampler=range(trainer.step * config.batch, data.length),
+        sampler=range(trainer.step * config.batch, len(data)),
         num_workers=config.workers,
         pin_memory=trainer.device.type == "cuda",
         persistent_workers=config.workers > 0,
     )
 
-    # Train.
     window: list[Tensor] = []
     saved = time.monotonic()
-    bar = tqdm(total=total_steps, initial=trainer.step, unit="step")
+    bar = tqdm(total=total_steps, initial=trainer.step, unit="step", dynamic_ncols=True)
     for batch in loader:
         losses, step = trainer.train_step(batch)
         window.append(torch.stack(list(losses.values())))
@@ -178,7 +181,7 @@ def _continue(run: Run, device: str) -> Run:
             if not all(value == value and abs(value) < float("inf") for value in row.values()):
                 raise FloatingPointError(
                     f"a loss is not finite before step {trainer.step}: {row}. The last good "
-                    f"checkpoint is in {run.folder}; resume with a smaller --lr or in float32"
+                    f"checkpoint is in {run.folder}; start again with a smaller --lr or in float32"
                 )
             run.log({"step": trainer.step} | {k: round(v, 6) for k, v in row.items()})
             bar.set_postfix({k.replace("generators", "G").replace("discriminators", "D"):
