@@ -7,12 +7,16 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 from cclgan_lite.data.bundled import bundled_data
 from cclgan_lite.data.images import read_rgb
 from cclgan_lite.data.pairs import pair_files
 from cclgan_lite.evaluation.classical import classical_filter
 from cclgan_lite.evaluation.evaluate import evaluate_pairs
 from cclgan_lite.evaluation.report import write_report
+from cclgan_lite.files import write_atomically
 from cclgan_lite.inference.derain import derain_image
 from cclgan_lite.inference.weights import load_derainer
 from cclgan_lite.recipes import RECIPES
@@ -53,6 +57,9 @@ def run_demo(out: Path, seed: int = 0) -> Path:
             {"name": name, "rainy": picture, "derained": systems["CCLGAN, this run"](picture),
              "clean": read_rgb(clean)}
         )
+    best = examples[0]
+    strip = np.hstack([best[kind] for kind in ("rainy", "derained", "clean")])
+    write_atomically(out / "before-after.png", Image.fromarray(strip).save)
     report = out / "report.html"
     write_report(
         report,
