@@ -63,7 +63,12 @@ def count_passes(step: Step) -> Counter:
 def test_paper_step_needs_four_generator_passes():
     step = make_step(SMALL, images())
     calls = count_passes(step)
+    last = []
+    step.networks["judge_clean"].convs["conv5"].register_forward_hook(
+        lambda module, args, output: last.append(len(args[0]))
+    )
     training_step(step, SMALL.terms(), optimizers(SMALL, step))
+    assert last == [2]  # only clean and derained are judged to the end
     assert calls["derainer"] == calls["rainer"] == 2
     assert calls["derainer encode"] == calls["rainer encode"] == 0
     assert calls["judge_clean"] == calls["judge_rainy"] == 1  # one batch of four images
