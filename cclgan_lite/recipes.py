@@ -39,9 +39,9 @@ PAPER_CODE = replace(
 LAPTOP = Config(
     method=CCLGAN(
         generator=GeneratorConfig(filters=32, blocks=5, head="rain_layer"),
-        discriminator=DiscriminatorConfig(norm="spectral", high_pass=True),
+        discriminator=DiscriminatorConfig(filters=32, norm="spectral", high_pass=True),
         discriminator_speed=4.0,
-        lcl=LCL(weight=0.5),
+        lcl=LCL(weight=0.2),
         intra=IntraCCL(weight=0.0),
         identity=identity(1.0),
         rederain=rederain(10.0),

@@ -80,6 +80,7 @@ def test_heads():
     for layer in (change, added):  # one layer for all three channels
         torch.testing.assert_close(layer[:, 0], layer[:, 1], atol=1e-6, rtol=0)
         torch.testing.assert_close(layer[:, 0], layer[:, 2], atol=1e-6, rtol=0)
+    assert change.max() <= 1e-6 and added.min() >= -1e-6  # light only adds
 
 
 @pytest.mark.parametrize("norm", ["instance", "spectral", "none"])

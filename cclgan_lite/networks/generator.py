@@ -33,7 +33,9 @@ class ResNetGenerator(nn.Module):
     - `residual`: output = input + correction. The last convolution starts at zero, so training
       starts from the identity instead of from noise.
     - `rain_layer`: one layer for all three channels, because rain is nearly grey light, added by
-      the rainer (`adds_rain=True`) and subtracted by the derainer. It starts near zero.
+      the rainer (`adds_rain=True`) and subtracted by the derainer. It starts near zero and is an
+      absolute value, because light only adds: a signed layer flattens streaks by brightening what
+      is around them, and ReLU or softplus layers die before the discriminators can see rain.
 
     Tap names, in order: `stem`, `down1`, `down2`, `block1` ... `block{n}`. As in CUT, the taps of
     the convolutions are their raw outputs, before the norm.
@@ -110,7 +112,7 @@ class ResNetGenerator(nn.Module):
             return torch.tanh(last)
         if self.config.head == "residual":
             return image + last
-        return image + last if self.adds_rain else image - last
+        return image + last.abs() if self.adds_rain else image - last.abs()
 
 
 class ResidualBlock(nn.Module):
