@@ -60,7 +60,7 @@ DEMO = replace(
         LAPTOP.method, generator=GeneratorConfig(filters=24, blocks=4, head="rain_layer")
     ),
     augment=Augment(load=None, crop=112),
-    steps=1200,
+    steps=1400,
 )
 
 
