@@ -73,7 +73,6 @@ def run_demo(out: Path, seed: int = 0) -> Path:
         table=table,
         examples=examples,
         history=run.history(),
-        notes=["Y: BT.601 luma in 16-235; PSNR and SSIM are means over full-size images."],
     )
     return report
 

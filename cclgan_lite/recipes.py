@@ -61,6 +61,7 @@ DEMO = replace(
     ),
     augment=Augment(load=None, crop=112),
     steps=1400,
+    log_every=10,
 )
 
 

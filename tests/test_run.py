@@ -17,10 +17,10 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from cclgan_lite.data.folders import Augment
-from cclgan_lite.inference.weights import derainer_bytes, load_derainer
+from cclgan_lite.inference.weights import load_derainer
 from cclgan_lite.losses import LCL, InterCCL
 from cclgan_lite.methods.cclgan import CCLGAN
-from cclgan_lite.networks import DiscriminatorConfig, GeneratorConfig, ResNetGenerator
+from cclgan_lite.networks import DiscriminatorConfig, GeneratorConfig
 from cclgan_lite.training.config import Config
 from cclgan_lite.training.run import Run, RunError, read_history
 from cclgan_lite.training.trainer import Trainer, resume, train
@@ -193,24 +193,6 @@ def test_a_failed_start_leaves_no_run_behind(folders, tmp_path):
     with pytest.raises(ValueError, match="nix"):
         train(replace(TINY, method=method), *folders, tmp_path / "run", device="cpu")
     assert not (tmp_path / "run").exists()
-
-
-def test_weights_file(tmp_path):
-    generator = ResNetGenerator(GeneratorConfig(filters=4, blocks=1, head="rain_layer")).eval()
-    path = tmp_path / "derainer.safetensors"
-    path.write_bytes(derainer_bytes(generator))
-    image = torch.rand(1, 3, 16, 16)
-    torch.testing.assert_close(load_derainer(path)(image), generator(image))
-    with pytest.raises(FileNotFoundError, match="no weights at .*nix"):
-        load_derainer(tmp_path / "nix")
-    (tmp_path / "bad").write_bytes(b"not safetensors at all")
-    with pytest.raises(ValueError, match="bad is not a readable safetensors"):
-        load_derainer(tmp_path / "bad")
-    from safetensors.torch import save_file
-
-    save_file({"x": torch.zeros(1)}, tmp_path / "foreign.safetensors")
-    with pytest.raises(ValueError, match="foreign.* not written by cclgan_lite"):
-        load_derainer(tmp_path / "foreign.safetensors")
 
 
 def test_bfloat16_run_stays_near_float32():

@@ -42,6 +42,7 @@ class CCLGAN:
     rederain: PixelL1 = rederain(0.0)
 
     delivers = "derainer"  # the network that the user wants
+    grid = (("rainy", "derained", "rerained"), ("clean", "rained", "rederained"))  # of samples
 
     wiring = {  # image: (network, its input)
         "derained": ("derainer", "rainy"),

@@ -191,15 +191,14 @@ def _loop(run: Run, data: UnpairedFolders, trainer: Trainer) -> Run:
                 trainer.save(run)
                 saved = time.monotonic()
         if trainer.step % config.sample_every == 0 or done:
-            grid = Image.fromarray(sample_grid(step))
+            grid = Image.fromarray(sample_grid(step, config.method.grid))
             write_atomically(run.folder / "samples" / f"{trainer.step:06d}.png", grid.save)
     bar.close()
     return run
 
 
 @torch.no_grad()
-def sample_grid(step: Step) -> np.ndarray:
-    """uint8 [H, W, 3]: the first pair of a step; rainy and clean branch below each other."""
-    names = ("rainy", "derained", "rerained", "clean", "rained", "rederained")
-    tiles = [step.image(name)[0].float().clamp(-1, 1).cpu() for name in names]
-    return to_uint8(make_grid(tiles, nrow=3, padding=4, pad_value=1.0))
+def sample_grid(step: Step, rows: tuple[tuple[str, ...], ...]) -> np.ndarray:
+    """uint8 [H, W, 3]: the first item of each named image of a step, in rows."""
+    tiles = [step.image(name)[0].float().clamp(-1, 1).cpu() for row in rows for name in row]
+    return to_uint8(make_grid(tiles, nrow=len(rows[0]), padding=4, pad_value=1.0))

@@ -1,0 +1,116 @@
+"""The interface for methods to come: neighbours of CCLGAN train without a change to the trainer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cclgan_lite.losses import LCL, Adversarial, PixelL1
+from cclgan_lite.losses.term import Look, Term
+from cclgan_lite.methods.cclgan import CCLGAN
+from cclgan_lite.networks import (
+    DiscriminatorConfig,
+    GeneratorConfig,
+    PatchDiscriminator,
+    PatchProjection,
+    ResNetGenerator,
+)
+from cclgan_lite.training.config import Config
+from cclgan_lite.training.trainer import Trainer, sample_grid
+
+GENERATOR = GeneratorConfig(filters=4, blocks=1, taps=("down1", "block1"))
+JUDGE = DiscriminatorConfig(filters=4)
+
+
+@dataclass(frozen=True)
+class LearnedNegatives:
+    """CDD-GAN's idea: a network proposes negatives that make the derainer's task harder."""
+
+    weight: float = 1.0
+
+    def looks(self) -> list[Look]:
+        return []
+
+    def __call__(self, step) -> dict[str, Tensor]:
+        queries = F.normalize(step.features("derainer", "rainy")["block1"].mean((2, 3)), dim=-1)
+        negatives = F.normalize(step.networks["negatives"](torch.randn(16, 8)), dim=-1)
+        hardness = (queries @ negatives.T).logsumexp(-1).mean()
+        return {"generators": hardness, "negatives": -hardness}
+
+
+@dataclass(frozen=True)
+class CUT:
+    """One generator; the query is encoded by the generator that made it."""
+
+    adversarial: Adversarial = Adversarial(games=(("judge_clean", "clean", "derained"),))
+    nce: LCL = LCL(weight=1.0, patches=8, pairs=(("derainer", "rainy", "derainer", "derained"),))
+    extra: dict[str, Term] = field(default_factory=dict)
+
+    delivers = "derainer"
+    grid = (("rainy", "derained"),)
+    wiring = {"derained": ("derainer", "rainy")}
+
+    def terms(self) -> dict[str, Term]:
+        return {"adversarial": self.adversarial, "nce": self.nce, **self.extra}
+
+    def networks(self) -> dict[str, nn.Module]:
+        derainer = ResNetGenerator(GENERATOR)
+        networks = {"derainer": derainer, "judge_clean": PatchDiscriminator(JUDGE),
+                    "derainer_mlp": PatchProjection(derainer.tap_channels(), 8)}
+        return networks | ({"negatives": nn.Linear(8, 16)} if self.extra else {})
+
+    def players(self) -> dict[str, tuple[tuple[str, ...], float]]:
+        return {"generators": (("derainer", "derainer_mlp"), 1.0),
+                "discriminators": (("judge_clean",), 1.0),
+                "negatives": (("negatives",), 0.5)}
+
+
+@dataclass(frozen=True)
+class CycleGAN(CCLGAN):
+    """CCLGAN's wiring with cycle consistency in place of the contrastive terms."""
+
+    cycle: PixelL1 = PixelL1(10.0, (("rerained", "rainy"), ("rederained", "clean")))
+
+
+CYCLE = CycleGAN(generator=GENERATOR, discriminator=JUDGE, lcl=LCL(weight=0.0))
+CYCLE = replace(CYCLE, intra=replace(CYCLE.intra, weight=0.0),
+                inter=replace(CYCLE.inter, weight=0.0))
+
+
+@pytest.mark.parametrize(
+    "method, losses",
+    [
+        (CYCLE, {"adversarial/generators", "adversarial/discriminators", "cycle/generators"}),
+        (CUT(), {"adversarial/generators", "adversarial/discriminators", "nce/generators"}),
+        (CUT(extra={"hard": LearnedNegatives()}),
+         {"adversarial/generators", "adversarial/discriminators", "nce/generators",
+          "hard/generators", "hard/negatives"}),
+    ],
+    ids=["CycleGAN", "CUT", "learned negatives"],
+)
+def test_neighbours_train(method, losses):
+    trainer = Trainer(Config(method=method, lr=1e-3), 10, torch.device("cpu"))
+    before = {k: v.clone() for k, v in trainer.networks.named_parameters()}
+    batch = {name: torch.rand(1, 3, 48, 48) * 2 - 1 for name in ("rainy", "clean")}
+    values, step = trainer.train_step(batch)
+    assert set(values) == losses
+    moved = {k.split(".")[0] for k, v in trainer.networks.named_parameters()
+             if not torch.equal(v, before[k])}
+    assert moved == set(trainer.networks)
+    rows = method.grid
+    assert sample_grid(step, rows).shape == (52 * len(rows) + 4, 52 * len(rows[0]) + 4, 3)
+
+
+def test_players_may_oppose_each_other():
+    """The negatives climb what the derainer descends."""
+    method = CUT(extra={"hard": LearnedNegatives()})
+    trainer = Trainer(Config(method=method, lr=5e-2), 10_000, torch.device("cpu"))
+    batch = {name: torch.rand(1, 3, 48, 48) * 2 - 1 for name in ("rainy", "clean")}
+    for group in trainer.optimizers["generators"].param_groups:
+        group["initial_lr"] = 0.0  # the derainer stands still
+    values = [trainer.train_step(batch)[0] for _ in range(20)]
+    assert values[-1]["hard/negatives"] < values[0]["hard/negatives"] - 0.1
