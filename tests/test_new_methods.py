@@ -1,4 +1,4 @@
-"""The interface for methods to come: neighbours of CCLGAN train without a change to the trainer."""
+"""The interface for methods to come: CCLGAN's neighbours train without a change to the trainer."""
 
 from __future__ import annotations
 

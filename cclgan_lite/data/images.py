@@ -142,7 +142,7 @@ def write_photo(path: str | Path, photo: Photo, rgb: np.ndarray) -> None:
 
 def to_tensor(rgb: np.ndarray) -> Tensor:
     """uint8 [H, W, 3] to float32 [3, H, W] in [-1, 1]."""
-    tensor = torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)
+    tensor = torch.from_numpy(np.array(rgb, order="C")).permute(2, 0, 1)
     return tensor.to(torch.float32, memory_format=torch.contiguous_format).div_(127.5).sub_(1)
 
 
