@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
+import torch
 import tyro
 from tyro.conf import Positional, arg
 
@@ -31,7 +32,7 @@ def train_for(default: Config):
         out: Path,
         rainy: Path | None = None,
         clean: Path | None = None,
-        recipe: str = DEFAULT_RECIPE,
+        recipe: str | None = None,
         resume: bool = False,
         device: Device = "auto",
         config: Annotated[Config, arg(name="")] = default,
@@ -39,12 +40,15 @@ def train_for(default: Config):
         from cclgan_lite.training import trainer
 
         if resume:
-            if config != default:
+            saved = Run.read(out)
+            folders = (rainy or saved.rainy).absolute(), (clean or saved.clean).absolute()
+            if config != saved.config or folders != (saved.rainy, saved.clean):
                 raise ValueError(f"{out} goes on with its own settings: leave out other flags")
             run = trainer.resume(out, device)
         else:
             if (rainy is None) != (clean is None):
                 raise ValueError("give both --rainy and --clean, or neither for the bundled data")
+            Run.refuse(out)
             if rainy is None:
                 from cclgan_lite.data.bundled import bundled_data
 
@@ -68,7 +72,7 @@ def train_for(default: Config):
         out: Run folder: config, metrics, sample grids, checkpoints, derainer.safetensors.
         rainy: Folder of rainy images. Without --rainy and --clean: the bundled data.
         clean: Folder of clean images, best of other scenes.
-        recipe: One of {", ".join(RECIPES)}.
+        recipe: One of {", ".join(RECIPES)}; {DEFAULT_RECIPE} if not given.
         resume: Continue the run in --out with its own settings and folders.
         device: Where to compute; auto takes a GPU if there is one.
         config: Fields of the recipe.
@@ -97,9 +101,9 @@ def derain(
         tile: Side of a tile in pixels, a multiple of 4.
         device: Where to compute; auto takes a GPU if there is one.
     """
+    from cclgan_lite.device import pick_device
     from cclgan_lite.inference.derain import derain_files
     from cclgan_lite.inference.weights import load_derainer
-    from cclgan_lite.training.trainer import pick_device
 
     target = pick_device(device)
     derainer = load_derainer(weights, target)
@@ -179,9 +183,9 @@ def _derainer(weights: str | None, device: str):
     """The function of an image that `evaluate` scores."""
     if weights is None:
         return lambda rgb: rgb
+    from cclgan_lite.device import pick_device
     from cclgan_lite.inference.derain import derain_image
     from cclgan_lite.inference.weights import load_derainer
-    from cclgan_lite.training.trainer import pick_device
 
     target = pick_device(device)
     generator = load_derainer(weights, target)
@@ -204,6 +208,8 @@ def main(arguments: list[str] | None = None) -> None:
         )
     except (RunError, OSError, ValueError, FloatingPointError) as error:
         sys.exit(f"cclgan-lite: {error}")
+    except torch.cuda.OutOfMemoryError:
+        sys.exit("cclgan-lite: GPU memory is full: smaller --batch, --augment.crop or --tile")
     except KeyboardInterrupt:
         sys.exit("cclgan-lite: interrupted; nothing that was written is lost")
 
@@ -211,12 +217,13 @@ def main(arguments: list[str] | None = None) -> None:
 def _default_config(arguments: list[str]) -> Config:
     """What `train`'s other flags change: the recipe asked for, or the resumed run's own."""
     peek = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    peek.add_argument("--recipe", default=DEFAULT_RECIPE)
+    peek.add_argument("--recipe")
     peek.add_argument("--resume", action="store_true")
     peek.add_argument("--out", type=Path)
     asked, _ = peek.parse_known_args(arguments)
-    if asked.resume and asked.out:
+    if asked.resume and asked.out and asked.recipe is None:
         return Run.read(asked.out).config
-    if asked.recipe not in RECIPES:
-        raise ValueError(f"no recipe {asked.recipe!r}; there are {', '.join(RECIPES)}")
-    return RECIPES[asked.recipe]
+    recipe = asked.recipe or DEFAULT_RECIPE
+    if recipe not in RECIPES:
+        raise ValueError(f"no recipe {recipe!r}; there are {', '.join(RECIPES)}")
+    return RECIPES[recipe]

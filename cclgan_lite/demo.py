@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import platform
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from PIL import Image
 from cclgan_lite.data.bundled import bundled_data
 from cclgan_lite.data.images import read_rgb
 from cclgan_lite.data.pairs import pair_files
+from cclgan_lite.device import hardware, pick_device
 from cclgan_lite.evaluation.classical import classical_filter
 from cclgan_lite.evaluation.evaluate import evaluate_pairs
 from cclgan_lite.evaluation.report import write_report
@@ -20,6 +21,7 @@ from cclgan_lite.files import write_atomically
 from cclgan_lite.inference.derain import derain_image
 from cclgan_lite.inference.weights import load_derainer
 from cclgan_lite.recipes import RECIPES
+from cclgan_lite.training.run import Run, RunError
 from cclgan_lite.training.trainer import resume, train
 
 
@@ -29,11 +31,13 @@ def run_demo(out: Path, seed: int = 0) -> Path:
     An interrupted demo goes on where it stopped. Returns the path of the report.
     """
     start = time.monotonic()
+    config = replace(RECIPES["demo"], seed=seed)
+    if Run.exists(out) and Run.read(out).config != config:
+        raise RunError(f"{out} holds another run: choose another --out, or delete it")
     data = bundled_data(out.parent / "bundled-data")
-    if (out / "config.json").exists():
+    if Run.exists(out):
         run = resume(out)
     else:
-        config = replace(RECIPES["demo"], seed=seed)
         run = train(config, data / "train/rainy", data / "train/clean", out)
     minutes = (time.monotonic() - start) / 60
 
@@ -68,7 +72,8 @@ def run_demo(out: Path, seed: int = 0) -> Path:
             "recipe": f"demo, seed {run.config.seed}, {run.config.steps} steps of "
             f"{run.config.batch} unpaired crops",
             "data": f"bundled scenes; {table[0]['n']} unseen test pairs",
-            "hardware": f"{platform.machine()}, {minutes:.1f} minutes in this session",
+            "hardware": f"{hardware(pick_device())}, {os.cpu_count()} cores",
+            "time": f"{minutes:.1f} minutes in this session",
         },
         table=table,
         examples=examples,

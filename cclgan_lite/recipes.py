@@ -1,8 +1,8 @@
 """Recipes: named configurations. Each is data; nothing in the code asks for a recipe by name.
 
     paper        the published set-up
-    paper-code   what the published code does differently, as far as it is not a defect
-    laptop       the paper's losses with the levers that small budgets need
+    paper-code   with the published code's other choices, as far as they are not defects
+    laptop       adversarial, LCL and inter-CCL with the levers that small budgets need
     demo         `laptop` sized for a few minutes on two cores
     ablation-*   rows of the paper's Tables 2-4 on top of `paper`
 """
@@ -60,7 +60,7 @@ DEMO = replace(
         LAPTOP.method, generator=GeneratorConfig(filters=24, blocks=4, head="rain_layer")
     ),
     augment=Augment(load=None, crop=112),
-    steps=1400,
+    steps=1200,
     log_every=10,
 )
 

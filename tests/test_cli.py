@@ -53,6 +53,8 @@ def test_train_derain_evaluate(pairs, capsys):
     assert config.method.lcl.weight == 1.5 and config.steps == 4
     assert config.method.rederain == RECIPES["demo"].method.rederain  # the rest is the recipe's
     cli.main(["train", "--out", str(run), "--resume"])
+    again = [*TINY, *folders(pairs), "--method.lcl.weight", "1.5"]  # the same command once more
+    cli.main(["train", *again, "--out", str(run), "--resume"])
 
     cli.main(["derain", str(pairs / "rainy"), "--out", str(pairs / "out"), "--weights", str(run),
               "--device", "cpu"])
@@ -103,7 +105,10 @@ def test_errors_are_one_line_that_name_the_remedy(pairs):
     fails(["derain", str(pairs / "rainy"), *out, "--weights", "nix"], "no weights at nix")
     cli.main(["train", *TINY, *folders(pairs), *out])
     fails(["train", *TINY, *folders(pairs), *out], "already holds a run")
-    fails(["train", "--resume", *out, "--lr", "1"], "goes on with its own settings")
+    for other in (["--lr", "1"], ["--recipe", "laptop"], ["--clean", str(pairs / "rainy")]):
+        fails(["train", "--resume", *out, *other], "goes on with its own settings")
+    if not torch.cuda.is_available():
+        fails(["derain", str(pairs / "rainy"), *out, "--device", "cuda"], "finds no cuda device")
 
 
 @pytest.mark.parametrize("command", ["train", "derain", "evaluate", "make-rain", "demo"])

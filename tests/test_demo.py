@@ -11,7 +11,7 @@ from cclgan_lite import demo
 from cclgan_lite.data.bundled import bundled_data
 from cclgan_lite.networks import DiscriminatorConfig, GeneratorConfig
 from cclgan_lite.recipes import RECIPES
-from cclgan_lite.training.run import Run
+from cclgan_lite.training.run import Run, RunError
 
 
 @pytest.fixture
@@ -44,5 +44,6 @@ def test_demo_leaves_a_report(small, capsys):
     assert len(images) >= 4 and all(re.search(r'\salt="[^"]', image) for image in images)
     assert Run.read(small).config.seed == 3
     assert "rainy input" in capsys.readouterr().out
-    demo.run_demo(small)  # a second call goes on (here: only reports again)
-    assert Run.read(small).config.seed == 3
+    demo.run_demo(small, seed=3)  # a second call goes on (here: only reports again)
+    with pytest.raises(RunError, match="another run"):
+        demo.run_demo(small, seed=4)

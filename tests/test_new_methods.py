@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor, nn
 
+from cclgan_lite.data.folders import Augment
 from cclgan_lite.losses import LCL, Adversarial, PixelL1
 from cclgan_lite.losses.term import Look, Term
+from cclgan_lite.methods import METHODS
 from cclgan_lite.methods.cclgan import CCLGAN
 from cclgan_lite.networks import (
     DiscriminatorConfig,
@@ -20,7 +23,8 @@ from cclgan_lite.networks import (
     ResNetGenerator,
 )
 from cclgan_lite.training.config import Config
-from cclgan_lite.training.trainer import Trainer, sample_grid
+from cclgan_lite.training.run import Run
+from cclgan_lite.training.trainer import Trainer, resume, sample_grid, train
 
 GENERATOR = GeneratorConfig(filters=4, blocks=1, taps=("down1", "block1"))
 JUDGE = DiscriminatorConfig(filters=4)
@@ -48,20 +52,21 @@ class CUT:
 
     adversarial: Adversarial = Adversarial(games=(("judge_clean", "clean", "derained"),))
     nce: LCL = LCL(weight=1.0, patches=8, pairs=(("derainer", "rainy", "derainer", "derained"),))
-    extra: dict[str, Term] = field(default_factory=dict)
+    hard: LearnedNegatives = LearnedNegatives(weight=0.0)
 
     delivers = "derainer"
     grid = (("rainy", "derained"),)
     wiring = {"derained": ("derainer", "rainy")}
 
     def terms(self) -> dict[str, Term]:
-        return {"adversarial": self.adversarial, "nce": self.nce, **self.extra}
+        terms = {"adversarial": self.adversarial, "nce": self.nce, "hard": self.hard}
+        return {name: term for name, term in terms.items() if term.weight}
 
     def networks(self) -> dict[str, nn.Module]:
         derainer = ResNetGenerator(GENERATOR)
         networks = {"derainer": derainer, "judge_clean": PatchDiscriminator(JUDGE),
                     "derainer_mlp": PatchProjection(derainer.tap_channels(), 8)}
-        return networks | ({"negatives": nn.Linear(8, 16)} if self.extra else {})
+        return networks | ({"negatives": nn.Linear(8, 16)} if self.hard.weight else {})
 
     def players(self) -> dict[str, tuple[tuple[str, ...], float]]:
         return {"generators": (("derainer", "derainer_mlp"), 1.0),
@@ -81,12 +86,26 @@ CYCLE = replace(CYCLE, intra=replace(CYCLE.intra, weight=0.0),
                 inter=replace(CYCLE.inter, weight=0.0))
 
 
+@pytest.mark.parametrize("method", [CYCLE, CUT()], ids=["CycleGAN", "CUT"])
+def test_neighbours_resume(method, tmp_path, monkeypatch):
+    monkeypatch.setitem(METHODS, "CUT", CUT)
+    monkeypatch.setitem(METHODS, "CycleGAN", CycleGAN)
+    for name in ("rainy", "clean"):
+        (tmp_path / name).mkdir()
+        pixels = torch.randint(256, (60, 60, 3), dtype=torch.uint8).numpy()
+        Image.fromarray(pixels).save(tmp_path / name / "0.png")
+    config = Config(method=method, augment=Augment(load=None, crop=48), steps=3, log_every=1)
+    run = train(config, tmp_path / "rainy", tmp_path / "clean", tmp_path / "run", "cpu")
+    assert Run.read(tmp_path / "run").config == config
+    assert resume(tmp_path / "run", "cpu").history() == run.history()
+
+
 @pytest.mark.parametrize(
     "method, losses",
     [
         (CYCLE, {"adversarial/generators", "adversarial/discriminators", "cycle/generators"}),
         (CUT(), {"adversarial/generators", "adversarial/discriminators", "nce/generators"}),
-        (CUT(extra={"hard": LearnedNegatives()}),
+        (CUT(hard=LearnedNegatives()),
          {"adversarial/generators", "adversarial/discriminators", "nce/generators",
           "hard/generators", "hard/negatives"}),
     ],
@@ -107,7 +126,7 @@ def test_neighbours_train(method, losses):
 
 def test_players_may_oppose_each_other():
     """The negatives climb what the derainer descends."""
-    method = CUT(extra={"hard": LearnedNegatives()})
+    method = CUT(hard=LearnedNegatives())
     trainer = Trainer(Config(method=method, lr=5e-2), 10_000, torch.device("cpu"))
     batch = {name: torch.rand(1, 3, 48, 48) * 2 - 1 for name in ("rainy", "clean")}
     for group in trainer.optimizers["generators"].param_groups:

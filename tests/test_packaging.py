@@ -72,7 +72,7 @@ def test_every_import_is_declared():
 
 
 def test_imports_run_in_one_direction():
-    order = ["files", "networks", "data", "losses", "methods", "evaluation", "inference",
+    order = ["device", "files", "networks", "data", "losses", "methods", "evaluation", "inference",
              "training", "recipes", "demo", "cli"]
     allowed = {layer: set(order[: i + 1]) for i, layer in enumerate(order)}
     allowed["networks"] = {"networks"}

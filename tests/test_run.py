@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -75,8 +77,11 @@ def test_a_run_leaves_everything_behind(folders, tmp_path):
     assert not list(tmp_path.rglob("*.tmp"))
 
 
-def test_killed_and_resumed_equals_uninterrupted(folders, tmp_path):
+def test_killed_and_resumed_equals_uninterrupted(folders, tmp_path, request):
     """A real SIGKILL at some moment; both runs end with the same losses and weights."""
+    threads = torch.get_num_threads()
+    request.addfinalizer(lambda: torch.set_num_threads(threads))
+    torch.set_num_threads(1)  # as in the process to be killed: sums depend on the split
     whole = train(TINY, *folders, tmp_path / "whole", device="cpu")
     code = (
         "import sys, torch; torch.set_num_threads(1)\n"
@@ -144,6 +149,59 @@ def test_errors_of_run_folders(folders, tmp_path):
     with pytest.raises(ValueError, match="nowhere"):
         train(TINY, tmp_path / "nowhere", folders[1], tmp_path / "new")
     assert not (tmp_path / "new").exists()  # nothing half-made is left
+
+
+def test_killed_after_the_last_checkpoint(folders, tmp_path):
+    """Between the checkpoint and the delivery of its derainer: resuming delivers it."""
+    run = train(replace(TINY, steps=2), *folders, tmp_path / "run", device="cpu")
+    weights = run.folder / "derainer.safetensors"
+    before = load_file(weights)
+    weights.unlink()
+    resume(tmp_path / "run", device="cpu")
+    torch.testing.assert_close(load_file(weights), before)
+
+
+def test_changed_data_is_noticed(folders, tmp_path):
+    train(replace(TINY, steps=2), *folders, tmp_path / "run", device="cpu")
+    (folders[1] / "0.png").rename(folders[1] / "new.png")
+    with pytest.raises(RunError, match="added to, removed from or renamed"):
+        resume(tmp_path / "run", device="cpu")
+
+
+def test_a_million_steps_and_a_full_disk(folders, tmp_path, monkeypatch):
+    run = Run.create(tmp_path / "run", TINY, *folders)
+    weights = {"x": torch.ones(1)}
+    (run.folder / "checkpoints/000007.tmp").mkdir()  # left by a kill
+    for step in (999_900, 999_950, 1_000_000, 1_000_050):
+        run.save(step, weights, {"step": step})
+    assert [p.name for p in run.checkpoints()] == ["1000000", "1000050"]
+    assert run.load()[1]["step"] == 1_000_050
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
+
+    def full(tensors, path):
+        raise RuntimeError("unexpected pos 64 vs 0")  # what torch says of a full disk
+
+    monkeypatch.setattr("cclgan_lite.training.run.save_file", full)
+    with pytest.raises(OSError, match="disk is full"):
+        run.save(1_000_100, weights, {})
+    assert sorted(p.name for p in (run.folder / "checkpoints").iterdir()) == ["1000000", "1000050"]
+
+
+@pytest.mark.parametrize("field", ["batch", "log_every", "sample_every", "steps"])
+def test_impossible_settings(field):
+    with pytest.raises(ValueError, match=f"{field} must be at least 1"):
+        replace(TINY, **{field: 0})
+    with pytest.raises(ValueError, match="crop must be at least 24"):
+        replace(TINY, augment=Augment(load=None, crop=20))
+
+
+def test_bfloat16_trains_every_parameter():
+    trainer = Trainer(replace(TINY, precision="bfloat16"), 10, torch.device("cpu"))
+    batch = {name: torch.rand(1, 3, 48, 48) for name in ("rainy", "clean")}
+    losses, _ = trainer.train_step(batch)
+    assert all(value.dtype == torch.float32 for value in losses.values())
+    for name, parameter in trainer.networks.named_parameters():
+        assert name.startswith("embedder") or parameter.grad is not None, name
 
 
 def test_a_diverging_run_stops_and_keeps_its_checkpoint(folders, tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from cclgan_lite.data.images import list_images, read_rgb, to_tensor
+from cclgan_lite.data.images import list_images, read_rgb, read_size, to_tensor
 from cclgan_lite.data.pairs import pair_files
 
 
@@ -70,11 +71,18 @@ class UnpairedFolders(Dataset):
         cache_bytes: int = 2**30,
     ):
         self.files = {"rainy": list_images(Path(rainy)), "clean": list_images(Path(clean))}
+        for path in (*self.files["rainy"], *self.files["clean"]):
+            read_size(path)  # what is no picture is told now, not after hours
         self.augment = augment or Augment()
         self.seed = seed
         self.length = length if length is not None else len(self.files["rainy"])
         self.cache_bytes = cache_bytes
         self._cache: dict[Path, np.ndarray] = {}
+
+    def fingerprint(self) -> str:
+        """Changes when a file is added, removed or renamed: then item k is another item."""
+        names = [[path.name for path in files] for files in self.files.values()]
+        return sha256(repr(names).encode()).hexdigest()
 
     def __len__(self) -> int:
         return self.length

@@ -62,5 +62,8 @@ def load_derainer(name_or_path: str | Path, device: torch.device | str = "cpu") 
         )
     config = cattrs.structure(json.loads(metadata["generator"]), GeneratorConfig)
     derainer = ResNetGenerator(config)
-    derainer.load_state_dict(tensors)
+    try:
+        derainer.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ValueError(f"{path} does not hold the network it describes: {error}") from error
     return derainer.eval().requires_grad_(False).to(device)

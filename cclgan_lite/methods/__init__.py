@@ -1,1 +1,8 @@
-"""Methods as data: networks, wiring and loss terms. The trainer knows none of them by name."""
+"""Methods as data: networks, wiring and loss terms. The trainer knows none of them by name.
+
+`METHODS` is how a run folder finds its method again.
+"""
+
+from cclgan_lite.methods.cclgan import CCLGAN
+
+METHODS: dict[str, type] = {"CCLGAN": CCLGAN}

@@ -21,7 +21,7 @@ from cclgan_lite.networks.init import init_weights
 class DiscriminatorConfig:
     filters: int = 64  # channels of the first convolution, doubled by each up to 8 times as many
     layers: int = 3  # convolutions of stride 2: patches of 16, 34, 70 pixels for 1, 2, 3
-    norm: Literal["instance", "spectral", "none"] = "instance"  # of all but first and last layer
+    norm: Literal["instance", "spectral", "none"] = "instance"  # instance: not first and last
     high_pass: bool = False  # judge only fine structure: rain is a faint high frequency
     taps: tuple[str, ...] = ("conv2", "conv3")  # features that inter-CCL compares (their code)
 
@@ -74,6 +74,8 @@ class PatchDiscriminator(nn.Module):
             if name in taps:
                 features[name] = x
             if judged is not None and len(features) == len(taps):
+                if judged == 0:
+                    return x[:0], features
                 x, judged = x[:judged], None
             if 0 < i <= self.config.layers and self.config.norm == "instance":
                 x = F.instance_norm(x)

@@ -31,3 +31,13 @@ class Config:
     sample_every: int = 500  # steps between two sample grids
     save_minutes: float = 2.0  # minutes between two checkpoints
     workers: int = 0  # processes that load data; 0 loads in the training process
+
+    def __post_init__(self):
+        for name in ("batch", "log_every", "sample_every", "steps"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, not {value}")
+        if self.epochs <= 0 or self.lr <= 0 or not 0 <= self.ema < 1:
+            raise ValueError("epochs and lr must be above 0, and ema at least 0 but below 1")
+        judge = getattr(self.method, "discriminator", None)
+        if judge and self.augment.crop < (least := 3 * 2**judge.layers):
+            raise ValueError(f"crop must be at least {least} for this discriminator")

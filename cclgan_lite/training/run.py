@@ -4,8 +4,10 @@
     versions.json         versions and hardware of the (last) session
     metrics.jsonl         a row per `log_every` steps: means of all losses
     samples/000500.png    rainy, derained, rerained | clean, rained, rederained
-    checkpoints/000500/   networks.safetensors, trainer.pt (optimisers, RNG), derainer.safetensors
-    derainer.safetensors  the newest derainer, ready for `derain --weights`
+    checkpoints/000500/   networks.safetensors, and trainer.pt: step, optimisers, data fingerprint
+    derainer.safetensors  the newest averaged derainer, ready for `derain --weights`
+
+Random numbers and data order need no saved state: they are functions of (seed, step).
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ import json
 import os
 import platform
 import shutil
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cattrs
@@ -22,7 +26,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from cclgan_lite import __version__
+from cclgan_lite.device import hardware
 from cclgan_lite.files import write_atomically
+from cclgan_lite.methods import METHODS
 from cclgan_lite.training.config import Config
 
 _converter = cattrs.Converter(forbid_extra_keys=True)
@@ -39,18 +46,33 @@ class Run:
         self.folder, self.config = folder, config
         self.rainy, self.clean = rainy, clean  # the folders it trains on
 
+    @staticmethod
+    def exists(folder: Path) -> bool:
+        return (folder / "config.json").exists()
+
     @classmethod
-    def create(cls, folder: Path, config: Config, rainy: Path, clean: Path) -> Run:
+    def refuse(cls, folder: Path) -> None:
         """Raises RunError where `folder` already holds a run."""
-        if (folder / "config.json").exists():
+        if cls.exists(folder):
             raise RunError(
                 f"{folder} already holds a run: continue it with --resume, or choose another --out"
             )
+
+    @classmethod
+    def create(cls, folder: Path, config: Config, rainy: Path, clean: Path) -> Run:
+        """Raises RunError where `folder` already holds a run."""
+        cls.refuse(folder)
         run = cls(folder, config, rainy.absolute(), clean.absolute())
-        (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
+        fields = {
+            "rainy": str(run.rainy),
+            "clean": str(run.clean),
+            "method": type(config.method).__name__,
+            "config": cattrs.unstructure(replace(config, method=Config.method))
+            | {"method": cattrs.unstructure(config.method)},
+        }
+        _write_json(folder / "config.json", fields)
+        (folder / "checkpoints").mkdir(exist_ok=True)
         (folder / "samples").mkdir(exist_ok=True)
-        fields = {"rainy": str(run.rainy), "clean": str(run.clean)}
-        _write_json(folder / "config.json", fields | {"config": cattrs.unstructure(config)})
         return run
 
     @classmethod
@@ -58,7 +80,8 @@ class Run:
         """Raises RunError where `folder` holds no run, or one that this version cannot read."""
         try:
             saved = json.loads((folder / "config.json").read_text())
-            config = _converter.structure(saved["config"], Config)
+            method = _converter.structure(saved["config"].pop("method"), METHODS[saved["method"]])
+            config = replace(_converter.structure(saved["config"], Config), method=method)
             return cls(folder, config, Path(saved["rainy"]), Path(saved["clean"]))
         except FileNotFoundError:
             raise RunError(f"{folder} holds no run to resume: start it without --resume") from None
@@ -68,39 +91,47 @@ class Run:
             ) from error
 
     def write_versions(self, device: torch.device) -> None:
-        cuda = device.type == "cuda"
         _write_json(
             self.folder / "versions.json",
             {
+                "cclgan_lite": __version__,
                 "python": platform.python_version(),
                 "torch": torch.__version__,
                 "numpy": np.__version__,
-                "device": torch.cuda.get_device_name(device) if cuda else platform.processor(),
-                "threads": torch.get_num_threads(),
+                "device": device.type,
+                "hardware": hardware(device),
                 "cores": os.cpu_count(),
+                "threads": torch.get_num_threads(),
             },
         )
 
     def checkpoints(self) -> list[Path]:
         """Complete checkpoints, oldest first. Unfinished ones still carry a `.tmp` name."""
         folders = (self.folder / "checkpoints").glob("*")
-        return sorted(p for p in folders if p.name.isdigit())
+        return sorted((p for p in folders if p.name.isdigit()), key=lambda p: int(p.name))
 
-    def save(self, step: int, networks: dict[str, Tensor], trainer: dict, derainer: bytes) -> None:
-        """Write one checkpoint as a whole, then drop all but the one before it."""
+    def save(self, step: int, networks: dict[str, Tensor], trainer: dict) -> None:
+        """Write one checkpoint, all of it or nothing, then drop all but the one before it.
+
+        Raises OSError where the disk is full; earlier checkpoints stay.
+        """
         target = self.folder / "checkpoints" / f"{step:06d}"
+        for unfinished in target.parent.glob("*.tmp"):  # of a killed session
+            shutil.rmtree(unfinished, ignore_errors=True)
         temporary = target.with_suffix(".tmp")
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        save_file(networks, temporary / "networks.safetensors")
-        torch.save(trainer, temporary / "trainer.pt")
-        for path in temporary.iterdir():
-            _sync(path)
+        try:
+            write_atomically(temporary / "networks.safetensors", partial(save_file, networks))
+            write_atomically(temporary / "trainer.pt", partial(torch.save, trainer))
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
         shutil.rmtree(target, ignore_errors=True)
         temporary.rename(target)
-        write_atomically(self.folder / "derainer.safetensors", lambda p: p.write_bytes(derainer))
         for old in self.checkpoints()[:-2]:
             shutil.rmtree(old, ignore_errors=True)
+
+    def deliver(self, derainer: bytes) -> None:
+        write_atomically(self.folder / "derainer.safetensors", lambda p: p.write_bytes(derainer))
 
     def load(self) -> tuple[dict[str, Tensor], dict] | None:
         """(networks, trainer state) of the newest checkpoint, or None before the first."""
@@ -143,8 +174,3 @@ def read_history(path: Path) -> list[dict[str, float]]:
 
 def _write_json(path: Path, value: dict) -> None:
     write_atomically(path, lambda p: p.write_text(json.dumps(value, indent=2) + "\n"))
-
-
-def _sync(path: Path) -> None:
-    with open(path, "rb+") as file:
-        os.fsync(file.fileno())

@@ -20,7 +20,8 @@ class Step:
 
     `wiring` says how images come to be, `{"derained": ("derainer", "rainy"), ...}`; `looks` what
     each viewer (discriminator, embedder) will be asked for; `images` are the step's inputs,
-    [B, 3, H, W] in [-1, 1].
+    [B, 3, H, W] in [-1, 1]. `precision` is that of the networks' passes; what they return is
+    float32 again, and so are the losses: contrastive gradients drown in bfloat16's rounding.
     """
 
     def __init__(
@@ -29,7 +30,9 @@ class Step:
         wiring: Mapping[str, tuple[str, str]],
         looks: list[Look],
         images: Mapping[str, Tensor],
+        precision: torch.dtype = torch.float32,
     ):
+        self.precision = precision
         self.networks = networks
         self.wiring = wiring
         self.looks = looks
@@ -40,9 +43,8 @@ class Step:
     def image(self, name: str) -> Tensor:
         if name not in self._images:
             network, source = self.wiring[name]
-            generator = self.networks[network]
-            self._images[name], self._features[network, source] = generator(
-                self.image(source), taps=generator.config.taps
+            self._images[name], self._features[network, source] = self._run(
+                network, self.image(source), taps=self.networks[network].config.taps
             )
         return self._images[name]
 
@@ -54,8 +56,10 @@ class Step:
             elif key in self.wiring.values():  # the pass that makes another image
                 self.image(next(name for name, made in self.wiring.items() if made == key))
             else:
-                generator = self.networks[network]
-                self._features[key] = generator.encode(self.image(image), generator.config.taps)
+                generator, source = self.networks[network], self.image(image)
+                with self._autocast(source):
+                    features = generator.encode(source, generator.config.taps)
+                self._features[key] = _float(features)
         return self._features[key]
 
     def logits(self, viewer: str, image: str) -> Tensor:
@@ -86,13 +90,34 @@ class Step:
             size = len(images) // len(batch)
             count = sum(name in judged for name in batch)
             with torch.set_grad_enabled(gradient):
-                seen = network(images, taps=taps, judged=count * size)
+                seen = self._run(viewer, images, taps=taps, judged=count * size)
             logits, features = seen if taps else (seen, {})
             for name, part in zip(batch[:count], logits.split(size), strict=False):
                 self._logits[viewer, name] = part
             parts = {tap: f.split(size) for tap, f in features.items()}
             for i, name in enumerate(batch):
                 self._features[viewer, name] = {tap: p[i] for tap, p in parts.items()}
+
+
+    def _run(self, network: str, images: Tensor, **options):
+        with self._autocast(images):
+            result = self.networks[network](images, **options)
+        return tuple(map(_float, result)) if isinstance(result, tuple) else _float(result)
+
+    def _autocast(self, images: Tensor) -> torch.autocast:
+        # Without a cache: torch 2.4 keeps weights cast under no_grad, and their gradient is lost.
+        return torch.autocast(
+            images.device.type,
+            self.precision if self.precision != torch.float32 else torch.bfloat16,
+            enabled=self.precision != torch.float32,
+            cache_enabled=False,
+        )
+
+
+def _float(value: Tensor | dict[str, Tensor]) -> Tensor | dict[str, Tensor]:
+    if isinstance(value, dict):
+        return {name: tensor.float() for name, tensor in value.items()}
+    return value.float()
 
 
 def training_step(

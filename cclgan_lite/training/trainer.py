@@ -1,12 +1,14 @@
 """The training loop: any method whose networks, wiring and terms are data.
 
-Randomness is a function of (seed, step): a resumed run continues exactly as an uninterrupted one.
+Randomness is a function of (seed, step): a resumed run continues as an uninterrupted one, up to
+the rounding of the device.
 """
 
 from __future__ import annotations
 
 import copy
 import time
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +21,7 @@ from tqdm import tqdm
 
 from cclgan_lite.data.folders import UnpairedFolders
 from cclgan_lite.data.images import to_uint8
+from cclgan_lite.device import pick_device
 from cclgan_lite.files import write_atomically
 from cclgan_lite.inference.weights import derainer_bytes
 from cclgan_lite.training.config import Config
@@ -26,21 +29,15 @@ from cclgan_lite.training.run import Run, RunError
 from cclgan_lite.training.step import Step, training_step
 
 
-def pick_device(name: str = "auto") -> torch.device:
-    """`auto` is CUDA, then Apple's MPS, then the CPU."""
-    if name != "auto":
-        return torch.device(name)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
 class Trainer:
     """Networks, optimisers and everything else that moves during a run."""
 
-    def __init__(self, config: Config, total_steps: int, device: torch.device):
+    def __init__(
+        self, config: Config, total_steps: int, device: torch.device, data: str = ""
+    ):
         torch.manual_seed(config.seed)
         self.config, self.device, self.total_steps = config, device, total_steps
+        self.data = data  # fingerprint of what it trains on
         self.step = 0
         method = config.method
         self.terms = method.terms()
@@ -76,10 +73,9 @@ class Trainer:
             name: x.to(self.device, non_blocking=True, memory_format=torch.channels_last)
             for name, x in batch.items()
         }
-        step = Step(self.networks, self.config.method.wiring, self.looks, images)
-        bfloat16 = self.config.precision == "bfloat16"
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16):
-            losses = training_step(step, self.terms, self.optimizers)
+        precision = getattr(torch, self.config.precision)
+        step = Step(self.networks, self.config.method.wiring, self.looks, images, precision)
+        losses = training_step(step, self.terms, self.optimizers)
         # Average the generator that will be delivered.
         self.step += 1
         decay = min(self.config.ema, self.step / (self.step + 10))  # a short memory at first
@@ -96,22 +92,26 @@ class Trainer:
             for key, value in self.networks[name].state_dict().items()
         }
         state |= {f"averaged.{k}": v.contiguous() for k, v in self.averaged.state_dict().items()}
+        if not all(tensor.isfinite().all() for tensor in state.values()):
+            raise FloatingPointError(f"weights are not finite at step {self.step}; {_remedy(run)}")
         trainer = {
             "step": self.step,
             "total_steps": self.total_steps,
+            "data": self.data,
             "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
         }
-        run.save(self.step, state, trainer, derainer_bytes(self.averaged))
+        run.save(self.step, state, trainer)
+        run.deliver(derainer_bytes(self.averaged))
 
     def load(self, run: Run) -> None:
         """Take up the newest checkpoint, if there is one."""
         if (found := run.load()) is None:
             return
         state, trainer = found
-        if trainer["total_steps"] != self.total_steps:
+        if (trainer["total_steps"], trainer["data"]) != (self.total_steps, self.data):
             raise RunError(
-                f"{run.folder} was planned for {trainer['total_steps']} steps, not for "
-                f"{self.total_steps}: has its rainy folder changed?"
+                f"files were added to, removed from or renamed in {run.rainy} or {run.clean}: "
+                f"bring them back to resume {run.folder}, or start a new run"
             )
         for name, network in [*self.networks.items(), ("averaged", self.averaged)]:
             if name in self.learns or name == "averaged":
@@ -121,6 +121,7 @@ class Trainer:
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(trainer["optimizers"][name])
         self.step = trainer["step"]
+        run.deliver(derainer_bytes(self.averaged))  # in case the last session died just before
 
 
 def train(
@@ -130,6 +131,7 @@ def train(
 
     Raises RunError (folder in use), ImageError (data), FloatingPointError (a loss diverged).
     """
+    Run.refuse(Path(out))
     data, trainer = _prepare(config, rainy, clean, device)  # complain before there is a folder
     return _loop(Run.create(Path(out), config, Path(rainy), Path(clean)), data, trainer)
 
@@ -150,9 +152,11 @@ def _prepare(
     config: Config, rainy: Path | str, clean: Path | str, device: str
 ) -> tuple[UnpairedFolders, Trainer]:
     data = UnpairedFolders(rainy, clean, config.augment, config.seed)
-    total_steps = config.steps or max(1, round(config.epochs * len(data) / config.batch))
+    total_steps = config.steps
+    if total_steps is None:
+        total_steps = max(1, round(config.epochs * len(data) / config.batch))
     data.length = total_steps * config.batch
-    return data, Trainer(config, total_steps, pick_device(device))
+    return data, Trainer(config, total_steps, pick_device(device), data.fingerprint())
 
 
 def _loop(run: Run, data: UnpairedFolders, trainer: Trainer) -> Run:
@@ -164,7 +168,6 @@ def _loop(run: Run, data: UnpairedFolders, trainer: Trainer) -> Run:
         sampler=range(trainer.step * config.batch, len(data)),
         num_workers=config.workers,
         pin_memory=trainer.device.type == "cuda",
-        persistent_workers=config.workers > 0,
     )
 
     window: list[Tensor] = []
@@ -178,27 +181,33 @@ def _loop(run: Run, data: UnpairedFolders, trainer: Trainer) -> Run:
         if trainer.step % config.log_every == 0 or done:
             row = dict(zip(losses, torch.stack(window).float().mean(0).tolist(), strict=True))
             window.clear()
-            if not all(value == value and abs(value) < float("inf") for value in row.values()):
+            if not all(map(isfinite, row.values())):
                 raise FloatingPointError(
-                    f"a loss is not finite before step {trainer.step}: {row}. The last good "
-                    f"checkpoint is in {run.folder}; start again with a smaller --lr or in float32"
+                    f"a loss is not finite before step {trainer.step}: {row}; {_remedy(run)}"
                 )
             run.log({"step": trainer.step} | {k: round(v, 6) for k, v in row.items()})
             bar.set_postfix({k.replace("generators", "G").replace("discriminators", "D"):
                              f"{v:.3f}" for k, v in row.items()})
-            # Save only here, so that no logged window is ever torn by a kill.
-            if done or time.monotonic() - saved > 60 * config.save_minutes:
-                trainer.save(run)
-                saved = time.monotonic()
         if trainer.step % config.sample_every == 0 or done:
             grid = Image.fromarray(sample_grid(step, config.method.grid))
             write_atomically(run.folder / "samples" / f"{trainer.step:06d}.png", grid.save)
+        # Save only where a row was logged, so that no window is ever torn by a kill.
+        if done or (not window and time.monotonic() - saved > 60 * config.save_minutes):
+            trainer.save(run)
+            saved = time.monotonic()
     bar.close()
     return run
+
+
+def _remedy(run: Run) -> str:
+    return (
+        f"checkpoints up to then are in {run.folder}; start again with a smaller --lr or with "
+        "--precision float32"
+    )
 
 
 @torch.no_grad()
 def sample_grid(step: Step, rows: tuple[tuple[str, ...], ...]) -> np.ndarray:
     """uint8 [H, W, 3]: the first item of each named image of a step, in rows."""
-    tiles = [step.image(name)[0].float().clamp(-1, 1).cpu() for row in rows for name in row]
+    tiles = [step.image(name)[0].nan_to_num().clamp(-1, 1).cpu() for row in rows for name in row]
     return to_uint8(make_grid(tiles, nrow=len(rows[0]), padding=4, pad_value=1.0))
