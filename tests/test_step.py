@@ -55,8 +55,12 @@ def count_passes(step: Step) -> Counter:
         )
         if hasattr(network, "encode"):
             encode = network.encode
-            network.encode = lambda *a, _e=encode, _n=name: (calls.update([f"{_n} encode"]),
-                                                             _e(*a))[1]
+
+            def counted(*args, _encode=encode, _name=name, **options):
+                calls.update([f"{_name} encode"])
+                return _encode(*args, **options)
+
+            network.encode = counted
     return calls
 
 

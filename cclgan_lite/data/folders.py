@@ -36,13 +36,21 @@ class Augment:
 
     def __call__(self, rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """uint8 [H, W, 3] of any size -> uint8 [crop, crop, 3]."""
+        return self.cut(self.fit(rgb), rng)
+
+    def fit(self, rgb: np.ndarray) -> np.ndarray:
+        """The part without chance: resized, and large enough for a crop."""
         height, width = rgb.shape[:2]
         if self.load is not None:
-            rgb = _resize(rgb, self.load, self.load)
-        elif min(height, width) < self.crop:  # too small: enlarge, keeping the aspect
-            scale = self.crop / min(height, width)
-            rgb = _resize(rgb, max(self.crop, round(height * scale)),
-                          max(self.crop, round(width * scale)))
+            return _resize(rgb, self.load, self.load)
+        if min(height, width) >= self.crop:
+            return rgb
+        scale = self.crop / min(height, width)  # too small: enlarge, keeping the aspect
+        return _resize(rgb, max(self.crop, round(height * scale)),
+                       max(self.crop, round(width * scale)))
+
+    def cut(self, rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """The part that chance decides: place of the crop, flip."""
         y = rng.integers(rgb.shape[0] - self.crop + 1)
         x = rng.integers(rgb.shape[1] - self.crop + 1)
         rgb = rgb[y : y + self.crop, x : x + self.crop]
@@ -57,8 +65,8 @@ class UnpairedFolders(Dataset):
     """`dataset[k]` -> {"rainy", "clean"}: unrelated scenes, [3, crop, crop] tensors in [-1, 1].
 
     Every epoch visits each rainy image once in a new order; the clean partner is drawn at random.
-    Decoded images are kept in memory up to `cache_bytes`.
-    Raises FileNotFoundError or ImageError, naming the folder or the file.
+    Decoded and resized images are kept in memory up to `cache_bytes`.
+    Raises ImageError, naming the folder or the file.
     """
 
     def __init__(
@@ -93,15 +101,13 @@ class UnpairedFolders(Dataset):
         rainy = _order(self.seed, epoch, len(self.files["rainy"]))[position]
         clean = rng.integers(len(self.files["clean"]))
         return {
-            "rainy": to_tensor(self.augment(self._read(self.files["rainy"][rainy]), rng)),
-            "clean": to_tensor(self.augment(self._read(self.files["clean"][clean]), rng)),
+            "rainy": to_tensor(self.augment.cut(self._read(self.files["rainy"][rainy]), rng)),
+            "clean": to_tensor(self.augment.cut(self._read(self.files["clean"][clean]), rng)),
         }
 
     def _read(self, path: Path) -> np.ndarray:
         if path not in self._cache:
-            rgb = read_rgb(path)
-            if self.augment.load is not None:  # keep the small version, not the original
-                rgb = _resize(rgb, self.augment.load, self.augment.load)
+            rgb = self.augment.fit(read_rgb(path))
             self.cache_bytes -= rgb.nbytes
             if self.cache_bytes < 0:
                 return rgb

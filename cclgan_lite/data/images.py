@@ -14,7 +14,7 @@ What cannot be kept, because the networks see 8-bit RGB:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps, JpegImagePlugin, UnidentifiedImageError
 from torch import Tensor
+from tqdm import tqdm
 
 from cclgan_lite.files import write_atomically
 
@@ -138,6 +139,38 @@ def write_photo(path: str | Path, photo: Photo, rgb: np.ndarray) -> None:
     encoded = BytesIO()  # Pillow's encoders, writing themselves, would hide a full disk
     image.save(encoded, format=photo.format, **photo.options)
     write_atomically(path, lambda out: out.write_bytes(encoded.getbuffer()))
+
+
+def rewrite_photos(
+    sources: Mapping[Path, Path], change: Callable[[Path, np.ndarray], np.ndarray], *,
+    out: str | Path, done: str, progress: bool = True,
+) -> list[Path]:
+    """Write `change(source, rgb)` of every source to its target, in the manner of the source.
+
+    Args:
+        sources: target to source.
+        out, done: where and what ("derained"), for the message.
+
+    Returns the files written.
+
+    Raises:
+        ImageError: after the work, if pictures could not be read: each is named, all others are
+            written.
+        OSError: a file cannot be written.
+    """
+    written, failures = [], []
+    for target, source in tqdm(sources.items(), unit="picture", disable=not progress):
+        try:
+            photo = read_photo(source)
+        except ImageError as error:
+            failures.append(str(error))
+            continue
+        write_photo(target, photo, change(source, photo.rgb))
+        written.append(target)
+    if failures:
+        count = f"{len(failures)} of {len(sources)} pictures were not {done}"
+        raise ImageError("\n  ".join([f"{count}, the others are in {out}:", *failures]))
+    return written
 
 
 def to_tensor(rgb: np.ndarray) -> Tensor:

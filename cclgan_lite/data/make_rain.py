@@ -5,9 +5,8 @@ from pathlib import Path
 from zlib import crc32
 
 import numpy as np
-from tqdm.auto import tqdm
 
-from cclgan_lite.data.images import ImageError, list_images, read_photo, write_photo
+from cclgan_lite.data.images import ImageError, list_images, rewrite_photos
 from cclgan_lite.data.rain import add_rain, assumed_depth, demo_rain
 
 
@@ -35,20 +34,13 @@ def rain_on_folder(
         raise ImageError(f"{out} is a file; name a folder for the rainy pictures.")
     if out.exists() and out.samefile(clean):
         raise ImageError(f"{out} holds the clean pictures; name another folder for the result.")
-    written, failures = [], []
-    for source in tqdm(sources, unit="picture", disable=not progress):
-        rng = picture_rng(seed, source.name)
-        try:
-            photo = read_photo(source)
-        except ImageError as error:
-            failures.append(str(error))
-            continue
-        write_photo(out / source.name, photo, rain_on(photo.rgb, rng))
-        written.append(out / source.name)
-    if failures:
-        count = f"{len(failures)} of {len(sources)} pictures were not rained on"
-        raise ImageError("\n  ".join([f"{count}, the others are in {out}:", *failures]))
-    return written
+    return rewrite_photos(
+        {out / source.name: source for source in sources},
+        lambda source, rgb: rain_on(rgb, picture_rng(seed, source.name)),
+        out=out,
+        done="rained on",
+        progress=progress,
+    )
 
 
 def picture_rng(seed: int, name: str) -> np.random.Generator:

@@ -15,14 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from cclgan_lite.data.images import (
-    ImageError,
-    list_images,
-    read_photo,
-    to_tensor,
-    to_uint8,
-    write_photo,
-)
+from cclgan_lite.data.images import ImageError, list_images, rewrite_photos, to_tensor, to_uint8
 
 MULTIPLE = 4  # the generator halves the picture twice and doubles it twice
 SMALLEST = 16  # reflection padding inside the generator needs a few pixels at quarter size
@@ -130,20 +123,13 @@ def derain_files(
         OSError: a file cannot be written.
     """
     sources = _plan(inputs, Path(out))
-    written, failures = [], []
-    for target, source in tqdm(sources.items(), unit="picture", disable=not progress):
-        try:
-            photo = read_photo(source)
-        except ImageError as error:
-            failures.append(str(error))
-            continue
-        derained = derain_image(generator, photo.rgb, progress=progress, **options)
-        write_photo(target, photo, derained)
-        written.append(target)
-    if failures:
-        count = f"{len(failures)} of {len(sources)} pictures were not derained"
-        raise ImageError("\n  ".join([f"{count}, the others are in {out}:", *failures]))
-    return written
+    return rewrite_photos(
+        sources,
+        lambda source, rgb: derain_image(generator, rgb, progress=progress, **options),
+        out=out,
+        done="derained",
+        progress=progress,
+    )
 
 
 def _plan(inputs: Iterable[str | Path], out: Path) -> dict[Path, Path]:

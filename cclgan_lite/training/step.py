@@ -7,7 +7,7 @@ images that anyone wants it to judge or to encode in one batch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -44,7 +44,9 @@ class Step:
         if name not in self._images:
             network, source = self.wiring[name]
             self._images[name], self._features[network, source] = self._run(
-                network, self.image(source), taps=self.networks[network].config.taps
+                self.networks[network],
+                self.image(source),
+                taps=self.networks[network].config.taps,
             )
         return self._images[name]
 
@@ -56,10 +58,10 @@ class Step:
             elif key in self.wiring.values():  # the pass that makes another image
                 self.image(next(name for name, made in self.wiring.items() if made == key))
             else:
-                generator, source = self.networks[network], self.image(image)
-                with self._autocast(source):
-                    features = generator.encode(source, generator.config.taps)
-                self._features[key] = _float(features)
+                generator = self.networks[network]
+                self._features[key] = self._run(
+                    generator.encode, self.image(image), taps=generator.config.taps
+                )
         return self._features[key]
 
     def logits(self, viewer: str, image: str) -> Tensor:
@@ -90,7 +92,7 @@ class Step:
             size = len(images) // len(batch)
             count = sum(name in judged for name in batch)
             with torch.set_grad_enabled(gradient):
-                seen = self._run(viewer, images, taps=taps, judged=count * size)
+                seen = self._run(network, images, taps=taps, judged=count * size)
             logits, features = seen if taps else (seen, {})
             for name, part in zip(batch[:count], logits.split(size), strict=False):
                 self._logits[viewer, name] = part
@@ -98,26 +100,24 @@ class Step:
             for i, name in enumerate(batch):
                 self._features[viewer, name] = {tap: p[i] for tap, p in parts.items()}
 
-
-    def _run(self, network: str, images: Tensor, **options):
-        with self._autocast(images):
-            result = self.networks[network](images, **options)
-        return tuple(map(_float, result)) if isinstance(result, tuple) else _float(result)
-
-    def _autocast(self, images: Tensor) -> torch.autocast:
+    def _run(self, call: Callable, images: Tensor, **options):
+        """`call(images, **options)` in the step's precision, its result in float32."""
+        reduced = self.precision != torch.float32
         # Without a cache: torch 2.4 keeps weights cast under no_grad, and their gradient is lost.
-        return torch.autocast(
+        with torch.autocast(
             images.device.type,
-            self.precision if self.precision != torch.float32 else torch.bfloat16,
-            enabled=self.precision != torch.float32,
+            self.precision if reduced else torch.bfloat16,
+            enabled=reduced,
             cache_enabled=False,
-        )
+        ):
+            return _float(call(images, **options))
 
 
-def _float(value: Tensor | dict[str, Tensor]) -> Tensor | dict[str, Tensor]:
+def _float(value):
+    """Every tensor of a tensor, a dictionary or a tuple in float32."""
     if isinstance(value, dict):
-        return {name: tensor.float() for name, tensor in value.items()}
-    return value.float()
+        return {name: _float(part) for name, part in value.items()}
+    return tuple(map(_float, value)) if isinstance(value, tuple) else value.float()
 
 
 def training_step(
