@@ -20,6 +20,9 @@ REQUIREMENTS = [
     Requirement(r) for r in PROJECT["dependencies"] + [r for e in EXTRAS.values() for r in e]
 ]
 
+# Places that may also import what an extra installs.
+OPTIONAL = {"course": "notebooks"}
+
 
 def test_environment_yml_installs_the_project():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
@@ -61,19 +64,29 @@ def test_every_import_is_declared():
     """What the package imports is what pyproject.toml asks for, and the other way round."""
     names = {"PIL": "pillow", "skimage": "scikit-image", "open_clip": "open-clip-torch",
              "huggingface_hub": "huggingface-hub"}
-    imported = {
-        names.get(module, module)
-        for path in (ROOT / "cclgan_lite").rglob("*.py")
-        for module in imports(path)
-        if module not in sys.stdlib_module_names and module != "cclgan_lite"
-    }
-    declared = {Requirement(r).name.replace("_", "-") for r in PROJECT["dependencies"]}
-    assert imported == declared
+    def imported(paths) -> set[str]:
+        return {
+            names.get(module, module).lower()
+            for path in paths
+            for module in imports(path)
+            if module not in sys.stdlib_module_names and module != "cclgan_lite"
+        }
+
+    def declared(requirements) -> set[str]:
+        return {Requirement(r).name.replace("_", "-") for r in requirements}
+
+    package = ROOT / "cclgan_lite"
+    base, optional = declared(PROJECT["dependencies"]), set()
+    for place, extra in OPTIONAL.items():
+        files = set((package / place).rglob("*.py")) or {package / place}
+        assert imported(files) - base <= declared(EXTRAS[extra]), place
+        optional |= files
+    assert imported(set(package.rglob("*.py")) - optional) == base
 
 
 def test_imports_run_in_one_direction():
     order = ["device", "files", "networks", "data", "losses", "methods", "evaluation", "inference",
-             "training", "recipes", "demo", "cli"]
+             "training", "recipes", "demo", "course", "cli"]
     allowed = {layer: set(order[: i + 1]) for i, layer in enumerate(order)}
     allowed["networks"] = {"networks"}
     allowed["data"] = {"files", "data"}

@@ -1,0 +1,63 @@
+"""The one widget of the lessons: controls and a picture that follows them.
+
+Core ipywidgets and a PNG inside HTML, because that works in JupyterLab, VS Code and Colab alike
+and carries alternative text. A slider's handle has no accessible name, so that each slider has a
+labelled number box beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import ipywidgets
+from IPython.display import display
+from matplotlib.figure import Figure
+
+from cclgan_lite.course.figures import img
+
+# What readers without a kernel see in place of the widget.
+STATIC = "Run the notebook to move the controls; the figure beside them shows some settings."
+
+
+def explore(draw: Callable[..., Figure], alt: str, **controls) -> None:
+    """Show `draw(**values)` and redraw it when a control moves.
+
+    Args:
+        draw: returns a figure; called with the value of each control by name.
+        alt: the picture's alternative text; the values are appended.
+        controls: name = (low, high, step, start) for a slider with a number box, or a list of
+            choices for a menu.
+    """
+    boxes, rows = {}, []
+    for name, control in controls.items():
+        label = name.replace("_", " ")
+        if isinstance(control, list):
+            boxes[name] = ipywidgets.Dropdown(options=control, description=label)
+            rows.append(boxes[name])
+            continue
+        low, high, step, value = control
+        whole = all(isinstance(number, int) for number in control)
+        kinds = (
+            (ipywidgets.IntSlider, ipywidgets.BoundedIntText) if whole
+            else (ipywidgets.FloatSlider, ipywidgets.BoundedFloatText)
+        )
+        slider, box = (kind(min=low, max=high, step=step, value=value) for kind in kinds)
+        slider.readout, slider.continuous_update = False, False
+        box.description, box.style.description_width = label, "8em"
+        box.layout.width = "14em"
+        ipywidgets.link((slider, "value"), (box, "value"))
+        boxes[name] = box
+        rows.append(ipywidgets.HBox([box, slider]))
+    picture = ipywidgets.HTML()
+
+    def redraw(_=None) -> None:
+        values = {name: box.value for name, box in boxes.items()}
+        said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items())
+        picture.value = img(draw(**values), f"{alt} ({said})")
+
+    for box in boxes.values():
+        box.observe(redraw, "value")
+    redraw()
+    widget = ipywidgets.VBox([*rows, picture])
+    view = {"model_id": widget.model_id, "version_major": 2, "version_minor": 0}
+    display({"application/vnd.jupyter.widget-view+json": view, "text/plain": STATIC}, raw=True)

@@ -1,0 +1,117 @@
+"""The one way to show a figure: an HTML picture with alternative text.
+
+JupyterLab drops the alternative text of PNG outputs; only an HTML <img alt="..."> keeps it.
+Importing this module sets the style of the course: colours that colour-blind readers can tell
+apart (Okabe and Ito, "Color Universal Design", 2008), and text of a legible size.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from html import escape
+from io import BytesIO
+
+import matplotlib.pyplot as plt
+import numpy as np
+from cycler import cycler
+from IPython.display import HTML, display
+from matplotlib.figure import Figure
+from PIL import Image
+from torch import Tensor
+
+OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+DPI = 96  # pixels of an inch on the page
+SHARPNESS = 1.25 # pixels of the file per pixel on the page: screens of laptops are dense
+PALETTE_FROM = 60_000  # bytes from which a picture is stored with 256 colours
+
+plt.rcParams.update({
+    "axes.prop_cycle": cycler(color=OKABE_ITO),
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 11,
+    "figure.dpi": DPI,
+    "figure.figsize": (8, 3.2),
+    "figure.constrained_layout.use": True,
+    "font.size": 10,
+    "image.cmap": "viridis",
+    "legend.frameon": False,
+})
+
+
+def show(figure: Figure, alt: str) -> None:
+    """Display `figure` and close it. `alt` says what is to be seen, for who cannot see it.
+
+    Raises ValueError without a text.
+    """
+    display(HTML(img(figure, alt)))
+
+
+def img(figure: Figure, alt: str) -> str:
+    """The figure as <img> with its pixels inside; closes it."""
+    if not alt.strip():
+        raise ValueError("a figure needs an alternative text that says what is to be seen")
+    file = BytesIO()
+    figure.savefig(file, format="png", dpi=DPI * SHARPNESS)
+    plt.close(figure)
+    if file.tell() > PALETTE_FROM:  # photographs: a third of the size, not visibly different
+        picture = Image.open(file).convert("RGB").quantize(256)
+        file = BytesIO()
+        picture.save(file, format="png", optimize=True)
+    width = round(figure.get_figwidth() * DPI)
+    return (
+        f'<img alt="{escape(alt)}" width="{width}" style="max-width: 100%; height: auto" '
+        f'src="data:image/png;base64,{b64encode(file.getvalue()).decode()}">'
+    )
+
+
+def pictures(
+    rows: Sequence,
+    titles: Sequence[str] | None = None,
+    row_titles: Sequence[str] | None = None,
+    width: float = 8,
+) -> Figure:
+    """A grid of pictures, `width` inches wide.
+
+    Args:
+        rows: a list of pictures, or a list of such lists. A picture is a tensor [3, H, W] in
+            [-1, 1], an array [H, W, 3] of uint8 or in [0, 1], a map [H, W], or a tuple of a map
+            and keyword arguments for `imshow`, such as `(error, {"vmin": 0, "vmax": 1})`.
+        titles: of the columns.
+        row_titles: of the rows.
+    """
+    if not isinstance(rows[0], list):
+        rows = [list(rows)]
+    columns = max(map(len, rows))
+    height, wide = _pixels(rows[0][0])[0].shape[:2]
+    header = 0.35 if titles else 0.05
+    figure, axes = plt.subplots(
+        len(rows), columns, squeeze=False,
+        figsize=(width, width / columns * height / wide * len(rows) + header),
+    )
+    for axis in axes.flat:
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set_visible(False)
+    for row, line in zip(axes, rows, strict=True):
+        for axis, picture in zip(row, line, strict=False):
+            pixels, options = _pixels(picture)
+            axis.imshow(pixels, **options)
+    for axis, title in zip(axes[0], titles or (), strict=False):
+        axis.set_title(title)
+    for row, title in zip(axes, row_titles or (), strict=False):
+        row[0].set_ylabel(title)
+    return figure
+
+
+def _pixels(picture) -> tuple[np.ndarray, dict]:
+    """What `imshow` takes: pixels and options."""
+    if isinstance(picture, tuple):
+        return np.asarray(_pixels(picture[0])[0]), picture[1]
+    if isinstance(picture, Tensor):
+        picture = picture.detach().float().cpu()
+        if picture.ndim == 3:
+            return ((picture + 1) / 2).clamp(0, 1).permute(1, 2, 0).numpy(), {}
+    picture = np.asarray(picture)
+    if picture.ndim == 3 and picture.dtype != np.uint8:
+        picture = picture.clip(0, 1)
+    return picture, {}

@@ -1,0 +1,198 @@
+"""The course's own tools: profiles, claims, figures, the widget, checks of exercises."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+
+import ipywidgets
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cclgan_lite.course import Wrong, check, claim, explore, pick, pictures, profile, scenes, show
+from cclgan_lite.course.figures import img
+from cclgan_lite.course.profiles import progress
+
+
+def line():
+    figure, axes = plt.subplots(figsize=(2, 1))
+    axes.plot([0, 1])
+    return figure
+
+
+def pixels(html: str) -> np.ndarray:
+    data = base64.b64decode(re.search(r"base64,([^\"]*)", html)[1])
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+
+
+def test_profile_from_the_environment(monkeypatch):
+    monkeypatch.setenv("CCLGAN_PROFILE", "full")
+    assert profile() == "full"
+    monkeypatch.setenv("CCLGAN_PROFILE", "fast")
+    with pytest.raises(ValueError, match="ci, cpu, gpu, full"):
+        profile()
+    monkeypatch.delenv("CCLGAN_PROFILE")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert profile() == "gpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert profile() == "cpu"
+
+
+@pytest.mark.parametrize("name, expected", [("ci", 1), ("cpu", 2), ("gpu", 2), ("full", 4)])
+def test_pick_falls_back_to_the_smaller_profile(monkeypatch, name, expected):
+    monkeypatch.setenv("CCLGAN_PROFILE", name)
+    assert pick(ci=1, cpu=2, full=4) == expected
+
+
+def test_pick_refuses(monkeypatch):
+    monkeypatch.setenv("CCLGAN_PROFILE", "ci")
+    with pytest.raises(ValueError, match="no value for profile ci"):
+        pick(cpu=1)
+    with pytest.raises(TypeError, match="laptop"):
+        pick(ci=1, laptop=2)
+
+
+def test_progress_is_silent_in_ci(monkeypatch, capsys):
+    monkeypatch.setenv("CCLGAN_PROFILE", "ci")
+    assert list(progress(range(3), "counting")) == [0, 1, 2]
+    assert capsys.readouterr().err == ""
+    monkeypatch.setenv("CCLGAN_PROFILE", "cpu")
+    assert list(progress(range(3), "counting")) == [0, 1, 2]
+    assert "counting" in capsys.readouterr().err
+
+
+def test_claim(capsys):
+    claim("two is more than one", torch.tensor(2) > 1)
+    assert capsys.readouterr().out == "✓ two is more than one\n"
+    with pytest.raises(AssertionError, match="✗ one is more than two"):
+        claim("one is more than two", torch.tensor(1) > 2)
+
+
+def test_figures_are_closed_and_carry_escaped_text():
+    figure = line()
+    html = img(figure, 'a line, "rising" & alone')
+    assert 'alt="a line, &quot;rising&quot; &amp; alone"' in html
+    assert not plt.fignum_exists(figure.number)
+    assert pixels(html).shape == (120, 240, 3)  # 2 x 1 inches, 96 pixels each, 1.25 times as sharp
+    with pytest.raises(ValueError, match="alternative text"):
+        show(line(), alt=" ")
+
+
+def test_large_figures_stay_close_to_their_colours():
+    rng = np.random.default_rng(0)
+    smooth = torch.nn.functional.interpolate(
+        torch.tensor(rng.random((1, 3, 9, 9)), dtype=torch.float32), size=300, mode="bicubic"
+    )[0] * 2 - 1
+    figure = pictures([smooth, smooth])
+    figure.canvas.draw()
+    exact = np.asarray(figure.canvas.buffer_rgba())[..., :3].mean((0, 1))
+    html = img(figure, "two smooth colourful pictures")
+    assert np.abs(pixels(html).mean((0, 1)) - exact).max() < 4
+
+
+def test_pictures_shows_every_kind():
+    rainy, clean = scenes.scene_pairs(1, 32)
+    mapped = np.arange(32 * 32).reshape(32, 32)
+    figure = pictures(
+        [[rainy[0], clean[0]], [np.zeros((32, 32, 3), np.uint8), (mapped, {"vmax": 7})]],
+        titles=["a", "b"], row_titles=["first", "second"],
+    )
+    images = [axis.images[0] for axis in figure.axes]
+    np.testing.assert_allclose(images[0].get_array(), (rainy[0].permute(1, 2, 0) + 1) / 2)
+    assert images[3].get_clim()[1] == 7
+    assert [a.get_title() for a in figure.axes[:2]] == ["a", "b"]
+    assert figure.axes[2].get_ylabel() == "second"
+    plt.close(figure)
+
+
+def test_scenes_are_pairs_or_strangers():
+    rainy, clean = scenes.scene_pairs(2, 48)
+    assert rainy.shape == clean.shape == (2, 3, 48, 48)
+    assert -1 <= rainy.min() and rainy.max() <= 1
+    assert (rainy - clean).mean() > 0.02  # rain is light
+    assert scenes.scene_pairs(2, 48)[0] is rainy
+    strangers_rainy, strangers_clean = scenes.unpaired_scenes(2, 48, seed=0)
+    torch.testing.assert_close(strangers_rainy, rainy)
+    near, far = (rainy - clean).abs().mean(), (strangers_rainy - strangers_clean).abs().mean()
+    assert far > 2 * near
+
+
+@check("square")
+def check_square(answer):
+    if answer(3) == 6:
+        raise Wrong("that doubles: the square of x is x * x")
+    if answer(3) != 9:
+        raise Wrong("square(3) should be 9")
+
+
+@pytest.mark.parametrize("answer, said", [
+    (lambda x: x * x, "✓ square: right"),
+    (lambda x: 2 * x, "✗ square: that doubles: the square of x is x * x"),
+    (lambda x: x, "✗ square: square(3) should be 9"),
+    (lambda x: None, "☐ square: not done yet"),
+    (lambda x: ..., "☐ square: not done yet"),
+    (..., "☐ square: not done yet"),
+])
+def test_checks_say_what_is_wrong(capsys, answer, said):
+    check_square(answer)
+    assert capsys.readouterr().out == said + "\n"
+
+
+def test_checks_survive_errors(capsys):
+    def square(x):
+        raise NotImplementedError
+
+    check_square(square)
+
+    def square(x):
+        return x / 0
+
+    check_square(square)
+    assert capsys.readouterr().out == (
+        "☐ square: not done yet\n"
+        "✗ square: stopped with ZeroDivisionError: division by zero (in square)\n"
+    )
+
+
+def shown_widget(monkeypatch, **controls):
+    """The widget that `explore` displays, and the values that it drew."""
+    drawn, boxes = [], []
+
+    def draw(**values):
+        drawn.append(values)
+        return line()
+
+    monkeypatch.setattr(ipywidgets, "VBox", lambda children: boxes.append(children) or Box())
+    explore(draw, alt="a line that follows", **controls)
+    return boxes[0], drawn
+
+
+class Box:
+    model_id = "none"
+
+
+def test_explore_redraws_and_names_its_controls(monkeypatch, capsys):
+    (row, menu, picture), drawn = shown_widget(
+        monkeypatch, noise_level=(0.0, 1.0, 0.1, 0.5), form=["ratio", "infonce"]
+    )
+    box, slider = row.children
+    assert box.description == "noise level"
+    assert drawn == [{"noise_level": 0.5, "form": "ratio"}]
+    slider.value = 0.8
+    menu.value = "infonce"
+    assert drawn[1:] == [
+        {"noise_level": 0.8, "form": "ratio"}, {"noise_level": 0.8, "form": "infonce"}
+    ]
+    assert 'alt="a line that follows (noise level 0.8, form infonce)"' in picture.value
+
+
+def test_two_widgets_do_not_interfere(monkeypatch):
+    (first, _), drawn_first = shown_widget(monkeypatch, x=(0, 9, 1, 3))
+    (second, _), drawn_second = shown_widget(monkeypatch, x=(0, 9, 1, 5))
+    first.children[1].value = 4
+    assert drawn_first == [{"x": 3}, {"x": 4}]
+    assert drawn_second == [{"x": 5}]
