@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help demo test test-quick lint lab clean
+.PHONY: help demo test test-quick lint lab lessons clean
 
 help:
 	@echo "make demo        train and evaluate a small CCLGAN from scratch, about 10 minutes"
@@ -12,6 +12,7 @@ help:
 	@echo "make test-quick  tests for daily work, under 2 minutes"
 	@echo "make lint        ruff"
 	@echo "make lab         JupyterLab on notebooks/"
+	@echo "make lessons     execute all lessons and store their outputs"
 	@echo "make clean       remove the environment (runs/ stays)"
 
 # Exact versions (constraints.txt) where they exist for this Python, else whatever fits.
@@ -26,12 +27,18 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED) lint
 	$(BIN)/python -m pytest
+	cd notebooks && ../$(BIN)/python -m pytest
 
 test-quick: $(INSTALLED)
 	$(BIN)/python -m pytest -m "not slow"
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
+
+# The only way a lesson is saved: measured in profile ci, executed and stored in profile cpu.
+lessons: $(INSTALLED)
+	$(BIN)/python notebooks/lessons.py run --profile ci
+	$(BIN)/python notebooks/lessons.py run
 
 lab: $(INSTALLED)
 	$(BIN)/jupyter lab notebooks
