@@ -16,6 +16,7 @@ from cclgan_lite.networks import (
     high_pass,
     sample_places,
 )
+from cclgan_lite.networks.norm import instance_norm
 
 SMALL = {"filters": 8, "blocks": 2}
 
@@ -140,3 +141,17 @@ def test_channels_last_changes_nothing():
         image.to(memory_format=torch.channels_last), taps=("down1",)
     )
     torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("gradient_layout", [torch.contiguous_format, torch.channels_last])
+def test_instance_norm_is_its_formula_in_every_layout(batch, layout, gradient_layout):
+    x = torch.randn(batch, 8, 6, 5, dtype=torch.float64).to(memory_format=layout)
+    gradient = torch.randn_like(x).to(memory_format=gradient_layout)
+    x.requires_grad_()
+    mean = x.mean((2, 3), keepdim=True)
+    formula = (x - mean) / ((x - mean).square().mean((2, 3), keepdim=True) + 1e-5).sqrt()
+    torch.testing.assert_close(instance_norm(x), formula)
+    mine, theirs = (torch.autograd.grad(y, x, gradient) for y in (instance_norm(x), formula))
+    torch.testing.assert_close(mine, theirs)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from cclgan_lite.networks.init import init_weights
+from cclgan_lite.networks.norm import instance_norm
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class PatchDiscriminator(nn.Module):
                     return x[:0], features
                 x, judged = x[:judged], None
             if 0 < i <= self.config.layers and self.config.norm == "instance":
-                x = F.instance_norm(x)
+                x = instance_norm(x)
         return (x, features) if taps else x
 
 

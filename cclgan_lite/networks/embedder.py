@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cclgan_lite.networks import tiny_clip
+
 CHECKPOINTS = (".safetensors", ".pt", ".pth", ".bin")
 
 Crop = Literal["squash", "center"]
@@ -152,6 +154,8 @@ def freeze(network: nn.Module) -> nn.Module:
 def build_embedder(name: str, crop: Crop = "squash") -> nn.Module:
     """The embedder called `name`; only the image tower of a CLIP model is kept.
 
+    tiny-rain-clip the bundled stand-in, which needs no network; tiny-rain-clip/FILE for another
+                   training of it
     random         a fixed random network, the control
     ARCH/TAG       weights that open_clip knows, such as ViT-B-32/openai, RN50/openai or
                    ViT-B-32/laion2b_s34b_b79k: `open_clip.list_pretrained()`
@@ -163,7 +167,7 @@ def build_embedder(name: str, crop: Crop = "squash") -> nn.Module:
     """
     if name == "random":
         return RandomEmbedder()
-    return ImageEmbedder(_open_clip(name).visual, crop)
+    return ImageEmbedder(_load(name)[0].visual, crop)
 
 
 def load_clip(
@@ -175,22 +179,27 @@ def load_clip(
     `embedder.normalized(images)` are cosines. Names and errors as in `build_embedder`; `random`
     has no texts.
     """
-    model = freeze(_open_clip(name))
-    import open_clip
+    model, tokenizer = _load(name)
+    freeze(model)
 
     @torch.no_grad()
     def encode_text(tokens: Tensor) -> Tensor:
         return F.normalize(model.encode_text(tokens), dim=-1)
 
-    tokenizer = open_clip.get_tokenizer(name.partition("/")[0])
     return ImageEmbedder(model.visual, crop), tokenizer, encode_text
 
 
-def _open_clip(name: str) -> nn.Module:
-    """The open_clip model called ARCH/TAG or ARCH/FILE, in float32, on the CPU."""
+def _load(name: str) -> tuple[nn.Module, Callable[[list[str]], Tensor]]:
+    """The model called `name`, in float32, on the CPU, and its tokenizer."""
     import open_clip  # takes longer than torch itself, and most commands do without it
 
     architecture, _, source = name.partition("/")
+    if architecture == tiny_clip.NAME:
+        file = Path(source).expanduser() if source else tiny_clip.SHIPPED
+        try:
+            return tiny_clip.load_tiny_clip(file)
+        except Exception as error:  # safetensors, json and torch each raise their own
+            raise _does_not_fit(name, file, error) from error
     known = open_clip.get_pretrained_cfg(architecture, source)
     file = Path(source).expanduser()
     if known:
@@ -199,18 +208,17 @@ def _open_clip(name: str) -> nn.Module:
         names = ["/".join(pair) for pair in open_clip.list_pretrained()]
         near = difflib.get_close_matches(name, names, n=5, cutoff=0.4)
         raise ValueError(
-            f"unknown embedder {name!r}; known: 'random', ARCH/TAG of open_clip, and ARCH/FILE "
-            f"with a file {', '.join(CHECKPOINTS)}" + (f". Near: {', '.join(near)}" * bool(near))
+            f"unknown embedder {name!r}; known: '{tiny_clip.NAME}', 'random', ARCH/TAG of "
+            f"open_clip, and ARCH/FILE with a file {', '.join(CHECKPOINTS)}"
+            + (f". Near: {', '.join(near)}" * bool(near))
         )
-    elif not file.is_file():
-        raise EmbedderError(f"embedder {name!r}: there is no file {file}")
     try:
         if file.suffix != ".safetensors":
             # No code is executed. open_clip asks for the same, but after a TypeError it tries
             # again without, so a file must pass here first.
             torch.load(file, map_location="cpu", weights_only=True)
         with torch.random.fork_rng(devices=[]):  # leaves the run's random numbers alone
-            return open_clip.create_model(
+            model = open_clip.create_model(
                 architecture,
                 pretrained=str(file),
                 # OpenAI trained with x * sigmoid(1.702 x); with the exact GELU of plain ViT-B-32
@@ -219,9 +227,17 @@ def _open_clip(name: str) -> nn.Module:
                 force_preprocess_cfg=dict(known),
             )
     except Exception as error:  # torch, pickle, safetensors and open_clip each raise their own
-        raise EmbedderError(
-            f"embedder {name!r}: {file} cannot be loaded as {architecture}: {_brief(error)}"
-        ) from error
+        raise _does_not_fit(name, file, error) from error
+    return model, open_clip.get_tokenizer(architecture)
+
+
+def _does_not_fit(name: str, file: Path, error: Exception) -> EmbedderError:
+    if not file.is_file():
+        return EmbedderError(f"embedder {name!r}: there is no file {file}")
+    architecture = name.partition("/")[0]
+    return EmbedderError(
+        f"embedder {name!r}: {file} cannot be loaded as {architecture}: {_brief(error)}"
+    )
 
 
 def _fetch(name: str, hub: str) -> Path:
@@ -261,8 +277,9 @@ def _fetch(name: str, hub: str) -> Path:
         f"downloaded ({_brief(reason)}). On a machine with a network run\n"
         f'    python -c "import open_clip as o; '
         f"print(o.download_pretrained(o.get_pretrained_cfg('{architecture}', '{tag}')))\"\n"
-        f"and copy the folder {folder} of its cache to {cache / folder}. Without CLIP: "
-        "--method.embedder random, a control that knows nothing of rain."
+        f"and copy the folder {folder} of its cache to {cache / folder}. Without a network: "
+        f"--method.embedder {tiny_clip.NAME}, the bundled stand-in (or --method.embedder random, "
+        "a control that knows nothing of rain)."
     ) from reason
 
 

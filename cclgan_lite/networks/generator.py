@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cclgan_lite.networks.init import init_weights
+from cclgan_lite.networks.norm import instance_norm
 
 
 @dataclass(frozen=True)
@@ -124,11 +125,11 @@ class ResidualBlock(nn.Module):
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect")
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + F.instance_norm(self.conv2(_norm_relu(self.conv1(x))))
+        return x + instance_norm(self.conv2(_norm_relu(self.conv1(x))))
 
 
 def _norm_relu(x: Tensor) -> Tensor:
-    return F.relu(F.instance_norm(x))
+    return F.relu(instance_norm(x))
 
 
 def _binomial(x: Tensor) -> Tensor:
