@@ -65,10 +65,11 @@ class TextbookTrainer:
         return sum(losses) / len(losses)
 
     def judged(self, images: dict[str, Tensor]) -> Tensor:
-        return sum(
-            discriminator_loss(self.networks[judge](images[real]), self.networks[judge](images[fake]))
-            for judge, real, fake in self.method.adversarial.games
-        )
+        losses = []
+        for judge, real, fake in self.method.adversarial.games:
+            network = self.networks[judge]
+            losses.append(discriminator_loss(network(images[real]), network(images[fake])))
+        return sum(losses)
 
     def lcl(self, images: dict[str, Tensor]) -> Tensor:
         lcl, losses = self.method.lcl, []

@@ -70,7 +70,8 @@ def main() -> None:
     print(table(results))
     for name, row in results.items():
         if "tflop" in row:
-            print(f"{name}: {row['tflop']:.2f} TFLOP, {row['tflop'] / row['median_s']:.3f} TFLOP/s")
+            speed = row["tflop"] / row["median_s"]
+            print(f"{name}: {row['tflop']:.2f} TFLOP, {speed:.3f} TFLOP/s")
     settings = {"recipe": "paper", "size": asked.size, "batch": asked.batch}
     write(asked.json, settings | {"steps": results})
 
