@@ -21,14 +21,15 @@ REQUIREMENTS = [
 ]
 
 # Places that may also import what an extra installs.
-OPTIONAL = {"course": "notebooks"}
+OPTIONAL = {"course": "notebooks", "data/prepare/download.py": "data",
+            "evaluation/extras.py": "extras"}
 
 
 def test_environment_yml_installs_the_project():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     assert f"python{PROJECT['requires-python']}" in environment["dependencies"]
     (pip,) = [d["pip"] for d in environment["dependencies"] if isinstance(d, dict)]
-    assert f"-e .[{','.join(EXTRAS)}]" in pip
+    assert f"-e .[{','.join(e for e in EXTRAS if e != 'extras')}]" in pip  # those are heavy
     assert "-c constraints.txt" in pip
 
 

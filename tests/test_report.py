@@ -127,3 +127,25 @@ def test_any_size_and_no_truth(tmp_path, size):
 def test_empty_report(tmp_path):
     write_report(tmp_path / "a.html", title="t", summary={}, table=[])
     assert Page((tmp_path / "a.html").read_text(encoding="utf-8")).images() == []
+
+
+def test_intervals_and_further_metrics(tmp_path):
+    rows = [
+        {"system": "a", "psnr_y": 28.0, "niqe": 4.1, "protocol": "cclgan-code",
+         "intervals": {"psnr_y": [27.25, 28.75], "niqe": None}},
+        {"system": "b", "psnr_y": 27.0, "niqe": 3.9},
+    ]
+    write_report(tmp_path / "a.html", title="t", summary={}, table=rows)
+    text = (tmp_path / "a.html").read_text(encoding="utf-8")
+    page = Page(text)
+    assert "[27.25, 28.75]" in page.texts and "NIQE" in page.texts
+    assert re.findall(r"<strong>(.*?)</strong>", text) == ["28.00", "3.9000"]  # less NIQE is more
+    assert "protocol cclgan-code, full-size" in text
+
+
+def test_errors_are_shown_beside_the_truth(tmp_path):
+    shown = {**example(), "error": np.full((40, 60, 3), 7, np.uint8)}
+    write_report(tmp_path / "a.html", title="t", summary={}, table=[], examples=iter([shown]))
+    images = Page((tmp_path / "a.html").read_text(encoding="utf-8")).images()
+    assert len(images) == 8 and images[6]["alt"].endswith("error")
+    assert (pixels(images[6]) == 7).all()

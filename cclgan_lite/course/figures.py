@@ -14,7 +14,6 @@ from io import BytesIO
 
 import matplotlib.pyplot as plt
 import numpy as np
-from cycler import cycler
 from IPython.display import HTML, display
 from matplotlib.figure import Figure
 from PIL import Image
@@ -26,7 +25,7 @@ SHARPNESS = 1.25 # pixels of the file per pixel on the page: screens of laptops 
 PALETTE_FROM = 60_000  # bytes from which a picture is stored with 256 colours
 
 plt.rcParams.update({
-    "axes.prop_cycle": cycler(color=OKABE_ITO),
+    "axes.prop_cycle": plt.cycler(color=OKABE_ITO),
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlesize": 11,

@@ -19,8 +19,8 @@ def pair_files(rainy_dir: str | Path, clean_dir: str | Path) -> list[Pair]:
     Rain100, as in norain-1x2, is no part of the name.
 
     Raises:
-        ImageError: lists every picture without partner, every doubled name or number, and every
-            pair of different sizes.
+        ImageError: lists every picture without partner, every doubled name or number, every
+            unreadable file, and every pair of different sizes.
     """
     rainy, clean = list_images(rainy_dir), list_images(clean_dir)
     key = _number if {p.stem for p in rainy}.isdisjoint(p.stem for p in clean) else _name
@@ -30,8 +30,11 @@ def pair_files(rainy_dir: str | Path, clean_dir: str | Path) -> list[Pair]:
     problems += [f"{clean_of[k]} has no rainy partner" for k in clean_of if k not in rainy_of]
     pairs = [(path.stem, path, clean_of[k]) for k, path in rainy_of.items() if k in clean_of]
     for _, one, two in pairs:
-        if (size := read_size(one)) != (other := read_size(two)):
-            problems.append(f"{one} is {size[1]}x{size[0]}, {two} is {other[1]}x{other[0]}")
+        try:
+            if (size := read_size(one)) != (other := read_size(two)):
+                problems.append(f"{one} is {size[1]}x{size[0]}, {two} is {other[1]}x{other[0]}")
+        except ImageError as error:
+            problems.append(str(error))
     if problems:
         head = f"The pictures of {rainy_dir} and {clean_dir} do not pair up:"
         raise ImageError("\n  ".join([head, *problems]))

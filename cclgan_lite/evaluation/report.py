@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
 from math import ceil, isfinite
 from pathlib import Path
@@ -15,11 +15,11 @@ from matplotlib.figure import Figure
 from PIL import Image
 from scipy.ndimage import uniform_filter, uniform_filter1d
 
+from cclgan_lite.evaluation.results import LABELS, LOWER_IS_BETTER, label, number, span
 from cclgan_lite.files import write_atomically
 
-KINDS = ("rainy", "derained", "clean")
-SCORES = {"psnr_y": "PSNR (Y)", "ssim_y": "SSIM (Y)", "psnr_rgb": "PSNR (RGB)",
-          "ssim_rgb": "SSIM (RGB)"}
+KINDS = ("rainy", "derained", "clean", "error")
+SCORES = list(LABELS)[:4]  # always shown; other metrics where a row has them
 LONGEST_SIDE = 1024  # pixels of an embedded picture; zooms are cut from the full size
 
 
@@ -29,7 +29,7 @@ def write_report(
     title: str,
     summary: Mapping[str, Any],
     table: Sequence[Mapping[str, Any]],
-    examples: Sequence[Mapping[str, Any]] = (),
+    examples: Iterable[Mapping[str, Any]] = (),
     history: Sequence[Mapping[str, Any]] = (),
     notes: Sequence[str] = (),
 ) -> None:
@@ -37,20 +37,25 @@ def write_report(
 
     Args:
         summary: label to value, the facts of the run.
-        table: rows with `system`, `n` and any of `psnr_y`, `ssim_y`, `psnr_rgb`, `ssim_rgb`.
-        examples: each with `name`; `rainy`, `derained` and, where there is a truth, `clean`, uint8
-            [H, W, 3]; and optionally `captions`, from these keys to text.
+        table: rows with `system`, `n` and any metric of `evaluate_pairs`; with its `intervals`
+            and `protocol`, if they are there.
+        examples: each with `name`; `rainy`, `derained` and, where there is a truth, `clean` and
+            `error`, uint8 [H, W, 3]; and optionally `captions`, from these keys to text.
         history: rows of metrics.jsonl, each with `step` and numbers by name.
     """
     names = dict.fromkeys(
         key for row in history for key, value in row.items() if key != "step" and _number(value)
     )
+    more = (key for row in table for key in row.get("intervals", ()))
+    keys = list(dict.fromkeys([*SCORES, *more]))
+    protocols = dict.fromkeys(row.get("protocol", "full-size") for row in table)
     page = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     html = page.from_string(TEMPLATE).render(
         title=title,
         summary=summary,
-        columns=SCORES,
-        table=[_table_row(row, table) for row in table],
+        columns=[label(key) for key in keys],
+        protocols=", ".join(protocols),
+        table=[_table_row(row, table, keys) for row in table],
         examples=[_example(example) for example in examples],
         curves=_png(_curves(history, list(names))) if names else "",
         curve_names=", ".join(names),
@@ -60,16 +65,17 @@ def write_report(
     write_atomically(path, lambda out: out.write_text(html, encoding="utf-8"))
 
 
-def _table_row(row: Mapping, table: Sequence[Mapping]) -> dict[str, Any]:
-    """A row's texts, and which of its scores are the best of their column."""
-    cells = {}
-    for key in SCORES:
+def _table_row(row: Mapping, table: Sequence[Mapping], keys: Sequence[str]) -> dict[str, Any]:
+    """A row's texts, their intervals, and which of its scores are the best of their column."""
+    cells = []
+    for key in keys:
         value, column = row.get(key), [r[key] for r in table if r.get(key) is not None]
         if value is None:
-            cells[key] = ("–", False)
+            cells.append(("–", "", False))
         else:
-            text = f"{value:.2f}" if key.startswith("psnr") else f"{value:.4f}"
-            cells[key] = (text, len(column) > 1 and value == max(column))
+            best = min(column) if key in LOWER_IS_BETTER else max(column)
+            interval = span(key, row.get("intervals", {}).get(key))
+            cells.append((number(key, value), interval, len(column) > 1 and value == best))
     return {"system": row["system"], "n": row.get("n", ""), "cells": cells}
 
 
@@ -78,7 +84,8 @@ def _example(example: Mapping) -> dict[str, Any]:
     rainy, derained = example["rainy"], example["derained"]
     height, width = rainy.shape[:2]
     h, w = ceil(height / 4), ceil(width / 4)
-    change = np.abs(rainy.astype(np.float32) - derained).mean(axis=2)
+    change = np.maximum(rainy, derained) - np.minimum(rainy, derained)  # in 8 bits
+    change = change.sum(axis=2, dtype=np.float32)
     inside = uniform_filter(change, (h, w))[h // 2 : height - h // 2, w // 2 : width - w // 2]
     top, left = np.unravel_index(inside.argmax(), inside.shape)
     top, left = min(int(top), height - h), min(int(left), width - w)
@@ -90,7 +97,7 @@ def _example(example: Mapping) -> dict[str, Any]:
                 "kind": kind,
                 "caption": (example.get("captions") or {}).get(kind, ""),
                 "whole": _png(_shrunk(example[kind])),
-                "zoom": _png(Image.fromarray(example[kind][top : top + h, left : left + w])),
+                "zoom": _png(_shrunk(example[kind][top : top + h, left : left + w])),
             }
             for kind in KINDS
             if example.get(kind) is not None
@@ -174,6 +181,7 @@ th { font-size: .85rem; font-weight: 600; color: var(--soft); }
 th:first-child { text-align: left; }
 tbody th { font-size: 1rem; font-weight: 400; color: var(--ink); white-space: normal;
            min-width: 9rem; }
+td small { color: var(--soft); }
 td strong { color: var(--accent); }
 .strip { display: grid; gap: .75rem;
          grid-template-columns: repeat(auto-fit, minmax(min(100%, 9rem), 1fr)); }
@@ -197,19 +205,21 @@ img { width: 100%; height: auto; border-radius: .3rem; }
 <h2>Scores</h2>
 <div class="scroll"><table>
 <thead><tr><th scope="col">System</th><th scope="col">Pictures</th>
-{% for name in columns.values() %}<th scope="col">{{ name }}</th>{% endfor %}</tr></thead>
+{% for name in columns %}<th scope="col">{{ name }}</th>{% endfor %}</tr></thead>
 <tbody>
 {% for row in table %}
 <tr><th scope="row">{{ row.system }}</th><td>{{ row.n }}</td>
-{% for text, best in row.cells.values() %}
-<td>{% if best %}<strong>{{ text }}</strong>{% else %}{{ text }}{% endif %}</td>
+{% for text, interval, best in row.cells %}
+<td>{% if best %}<strong>{{ text }}</strong>{% else %}{{ text }}{% endif %}
+{% if interval %}<br><small>{{ interval }}</small>{% endif %}</td>
 {% endfor %}
 </tr>
 {% endfor %}
 </tbody>
 </table></div>
-<p>Means of the per-picture values at full size; PSNR in dB. Y is the BT.601 luma, 16 to 235.
-More is better.</p>
+<p>Means of the per-picture values, protocol {{ protocols }}; PSNR in dB. Y is the BT.601 luma, 16
+to 235. In brackets the 95 % bootstrap interval of the mean over scenes. More is better{% if
+columns|length > 4 %}, except for NIQE, BRISQUE, LPIPS and CLIP rain{% endif %}.</p>
 {% endif %}
 {% if examples %}
 <h2>Pictures</h2>
