@@ -191,7 +191,8 @@ def bundled_data(
             write_photo(root / path, Photo(pixels), pixels)
             hashes[path] = pixel_hash(pixels)
     versions = {p: metadata.version(p) for p in ("numpy", "scipy", "scikit-image", "pillow")}
-    manifest = settings | {"versions": {"python": platform.python_version(), **versions},
+    manifest = settings | {"unpaired": "strict",
+                           "versions": {"python": platform.python_version(), **versions},
                            "files": hashes}
     text = json.dumps(manifest, indent=1)
     write_atomically(root / MANIFEST, lambda path: path.write_text(text + "\n"))
