@@ -186,7 +186,7 @@ def evaluate(
     systems = ["identity" if identity else weights, *([against] if against else [])]
     derainers = [_derainer(system, device) for system in systems]
     results = [
-        {"system": system, **about, **_training(system),
+        {"system": system, **about, **_training(system, about["dataset"]),
          **evaluate_pairs(pairs, derain, protocol=protocol, extras=metrics, progress=True)}
         for system, derain in zip(systems, derainers, strict=True)
     ]
@@ -339,17 +339,19 @@ def _derainer(system: str, device: str):
     return lambda rgb: derain_image(generator, rgb, device=target)
 
 
-def _training(system: str) -> dict:
-    """What a system learned from, as a result file records it."""
+def _training(system: str, tested_on: str) -> dict:
+    """What a system learned from, as a result file records it; ValueError for a known leak."""
     if system in ("identity", "classical"):
         return {"training": "none", "trained_on": None}
     if system == DEFAULT_WEIGHTS:
         return {"training": "unpaired", "trained_on": "bundled data"}
-    from cclgan_lite.evaluation.datasets import training_data
+    from cclgan_lite.evaluation.datasets import refuse_leaks, training_data
 
-    folder = Path(system)
-    trained_on = training_data(Run.read(folder).rainy) if Run.exists(folder) else None
-    return {"training": "unpaired", "trained_on": trained_on}
+    if not Run.exists(Path(system)):
+        return {"training": "unpaired", "trained_on": None}
+    rainy = Run.read(Path(system)).rainy
+    refuse_leaks(rainy, tested_on)
+    return {"training": "unpaired", "trained_on": training_data(rainy)}
 
 
 def main(arguments: list[str] | None = None) -> None:

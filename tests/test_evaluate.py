@@ -22,7 +22,7 @@ from cclgan_lite.data.pairs import pair_files
 from cclgan_lite.data.rain import add_rain, demo_rain
 from cclgan_lite.data.scenes import render_scene
 from cclgan_lite.evaluation.classical import classical_filter
-from cclgan_lite.evaluation.datasets import dataset_pairs, training_data
+from cclgan_lite.evaluation.datasets import dataset_pairs, refuse_leaks, training_data
 from cclgan_lite.evaluation.evaluate import Protocol, evaluate_pairs
 from cclgan_lite.evaluation.extras import Extra
 from cclgan_lite.evaluation.metrics import luma, scores
@@ -227,6 +227,17 @@ def test_training_data_in_words(tmp_path):
     manifest = {"dataset": "SPA-Data", "settings": {"subset": "cclgan"}, "unpaired": "strict"}
     (tmp_path / "set/manifest.json").write_text(json.dumps(manifest))
     assert training_data(rainy) == "SPA-Data, subset cclgan, strictly unpaired"
+
+
+def test_known_leaks_are_refused(tmp_path):
+    rainy = tmp_path / "set/train/rainy"
+    rainy.mkdir(parents=True)
+    refuse_leaks(rainy, "Rain100L")
+    manifest = {"dataset": "Rain200L", "known_leaks": ["Rain100L: it contains the test images"]}
+    (tmp_path / "set/manifest.json").write_text(json.dumps(manifest))
+    refuse_leaks(rainy, "Rain12")
+    with pytest.raises(ValueError, match="trained on Rain200L, which must not be tested on Rain1"):
+        refuse_leaks(rainy, "Rain100L")
 
 
 # Pictures

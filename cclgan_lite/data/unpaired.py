@@ -131,14 +131,15 @@ def recorded_kind(rainy: str | Path, clean: str | Path) -> str | None:
     rainy, clean = Path(rainy).absolute(), Path(clean).absolute()
     if (rainy.name, clean.name) != ("rainy", "clean") or rainy.parent != clean.parent:
         return None
-    return read_manifest(rainy).get("unpaired") if rainy.parent.name == "train" else None
+    if rainy.parent.name != "train":
+        return None
+    return read_manifest(rainy.parents[1]).get("unpaired")
 
 
-def read_manifest(folder: str | Path) -> dict:
-    """The manifest of the prepared data set whose train/rainy, test/clean... this is, or {}."""
-    path = Path(folder).absolute().parents[1] / "manifest.json"
+def read_manifest(root: str | Path) -> dict:
+    """What a prepared data set says of itself; {} for other folders."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads((Path(root) / "manifest.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -7,7 +7,6 @@ rain100l finds data/rain100L. The data set `bundled` is made when it is asked fo
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from pathlib import Path
@@ -15,17 +14,12 @@ from pathlib import Path
 from cclgan_lite.data.bundled import bundled_data
 from cclgan_lite.data.images import ImageError
 from cclgan_lite.data.pairs import Pair, pair_files
+from cclgan_lite.data.unpaired import read_manifest
 
 
 def plain_name(name: str) -> str:
     """A data set's name without case and punctuation."""
     return re.sub("[^a-z0-9]", "", name.lower())
-
-
-def read_manifest(folder: Path) -> dict:
-    """What a prepared data set says of itself; empty for other folders."""
-    file = folder / "manifest.json"
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
 def find_dataset(name_or_folder: str | Path) -> Path:
@@ -82,3 +76,15 @@ def training_data(rainy: Path) -> str:
     how = {"strict": "strictly unpaired", "same scenes": "unaligned, same scenes"}
     parts = [manifest["dataset"], subset and f"subset {subset}", how.get(manifest.get("unpaired"))]
     return ", ".join(part for part in parts if part)
+
+
+def refuse_leaks(rainy: Path, dataset: str) -> None:
+    """Raise ValueError if who trained on `rainy` is known to have seen the tests of `dataset`."""
+    manifest = read_manifest(rainy.parent.parent)
+    for leak in manifest.get("known_leaks", []):
+        test, _, what = leak.partition(": ")
+        if test == dataset:
+            raise ValueError(
+                f"trained on {manifest['dataset']}, which must not be tested on {dataset}: "
+                f"{what}. Test on another data set, or prepare this one with --keep-out."
+            )
