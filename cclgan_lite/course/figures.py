@@ -51,13 +51,13 @@ def img(figure: Figure, alt: str) -> str:
     if not alt.strip():
         raise ValueError("a figure needs an alternative text that says what is to be seen")
     file = BytesIO()
-    figure.savefig(file, format="png", dpi=DPI * SHARPNESS)
+    figure.savefig(file, format="png", dpi=DPI * SHARPNESS, bbox_inches="tight")
     plt.close(figure)
-    if file.tell() > PALETTE_FROM:  # photographs: a third of the size, not visibly different
-        picture = Image.open(file).convert("RGB").quantize(256)
+    picture = Image.open(file)
+    if len(file.getvalue()) > PALETTE_FROM:  # photographs: a third of the size, not visibly different
         file = BytesIO()
-        picture.save(file, format="png", optimize=True)
-    width = round(figure.get_figwidth() * DPI)
+        picture.convert("RGB").quantize(256).save(file, format="png", optimize=True)
+    width = round(picture.width / SHARPNESS)
     return (
         f'<img alt="{escape(alt)}" width="{width}" style="max-width: 100%; height: auto" '
         f'src="data:image/png;base64,{b64encode(file.getvalue()).decode()}">'
