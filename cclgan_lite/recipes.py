@@ -4,6 +4,7 @@
     paper-code   with the published code's other choices, as far as they are not defects
     laptop       adversarial, LCL and inter-CCL with the levers that small budgets need
     demo         `laptop` sized for a few minutes on two cores
+    cyclegan     the published CycleGAN in the paper's set-up, half as long
     ablation-*   rows of the paper's Tables 2-4 on top of `paper`
 """
 
@@ -16,6 +17,7 @@ from cclgan_lite.losses import LCL, Adversarial, InterCCL, IntraCCL
 from cclgan_lite.losses.lcl import CODE_PAIRS
 from cclgan_lite.losses.pixel import identity, rederain
 from cclgan_lite.methods.cclgan import CCLGAN
+from cclgan_lite.methods.cyclegan import CycleGAN
 from cclgan_lite.networks import DiscriminatorConfig, GeneratorConfig
 from cclgan_lite.training.config import Config
 
@@ -76,6 +78,7 @@ RECIPES: dict[str, Config] = {
     "paper-code": PAPER_CODE,
     "laptop": LAPTOP,
     "demo": DEMO,
+    "cyclegan": replace(PAPER, method=CycleGAN(), epochs=200),
     # Table 2. The marks of rows A and B are lost; C-F are inferred from shared rows (G = paper).
     "ablation-c-no-intra": _paper("intra"),
     "ablation-d-no-inter": _paper("inter"),

@@ -1,5 +1,6 @@
 """Plain L1 between two images of a step. None of these is in the paper's eq. 11.
 
+- cycle: r* = r and n* = n, CycleGAN's demand, which this paper gives up.
 - identity: G_n(n) = n and G_r(r) = r, the known cure of colour inversion; in the authors' code.
 - rederain: n* = n. The clean branch makes its own pairs (r~, n), so this teaches the derainer
   with exact truths, as far as r~ looks like rain. Only the derainer hears it: the rainer would
@@ -30,6 +31,10 @@ class PixelL1:
     def __call__(self, step: Views) -> dict[str, Tensor]:
         losses = [distance(step.image(a), step.image(b)).mean() for a, b in self.pairs]
         return {self.audience: sum(losses) / len(losses)}
+
+
+def cycle(weight: float) -> PixelL1:
+    return PixelL1(weight, (("rerained", "rainy"), ("rederained", "clean")))
 
 
 def identity(weight: float) -> PixelL1:

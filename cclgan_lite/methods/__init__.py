@@ -4,5 +4,6 @@
 """
 
 from cclgan_lite.methods.cclgan import CCLGAN
+from cclgan_lite.methods.cyclegan import CycleGAN
 
-METHODS: dict[str, type] = {"CCLGAN": CCLGAN}
+METHODS: dict[str, type] = {"CCLGAN": CCLGAN, "CycleGAN": CycleGAN}
