@@ -18,10 +18,13 @@ import torch
 import torch.nn.functional as F
 from huggingface_hub import constants
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torchvision.transforms import CenterCrop, InterpolationMode, Resize
 
+from cclgan_lite.data.captions import WORDS
+from cclgan_lite.inference.weights import shipped_weights
 from cclgan_lite.losses import Adversarial, InterCCL
 from cclgan_lite.methods.cclgan import CCLGAN
 from cclgan_lite.networks import GeneratorConfig
@@ -31,6 +34,7 @@ from cclgan_lite.networks.embedder import (
     build_embedder,
     load_clip,
 )
+from cclgan_lite.networks.tiny_clip import SHIPPED, build_tiny_clip, tiny_clip_bytes
 from cclgan_lite.training.step import Step
 
 TEXT = {"context_length": 16, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}
@@ -318,7 +322,7 @@ def test_no_network_and_no_cache_is_told_at_once(tmp_path):
     assert done.returncode == 1 and "Traceback" not in done.stderr
     folder = tmp_path / "hf/hub/models--timm--vit_base_patch32_clip_224.openai"
     for words in ("CLIP model ViT-B-32/openai", f"cache folder {tmp_path / 'hf/hub'}",
-                  str(folder), 'python -c "import open_clip', "--method.embedder random"):
+                  str(folder), 'python -c "import open_clip', "--method.embedder tiny-rain-clip"):
         assert words in done.stderr, done.stderr
 
 
@@ -342,6 +346,73 @@ def test_files_that_will_not_do(checkpoints, tmp_path):
     for file in (foreign, checkpoints["tiny-resnet"], text):
         with pytest.raises(EmbedderError, match=f"{file.name} cannot be loaded as tiny-vit: "):
             build_embedder(f"tiny-vit/{file}")
+
+
+def test_bundled_clip_is_small_and_knows_the_grammar():
+    tensors = load_file(SHIPPED)
+    visual = sum(t.nbytes for name, t in tensors.items() if name.startswith("visual."))
+    assert visual <= 4e6 and sum(t.nbytes for t in tensors.values()) - visual <= 8e6
+    with safe_open(SHIPPED, framework="pt") as file:
+        assert json.loads(file.metadata()["words"]) == list(WORDS)
+    assert "tiny-rain-clip" not in shipped_weights()  # which lists derainers
+
+
+def test_bundled_clip_through_the_same_interface():
+    embedder, tokenizer, encode_text = load_clip("tiny-rain-clip")
+    model, _ = build_tiny_clip(WORDS)
+    model.load_state_dict(load_file(SHIPPED))
+    equals_open_clip(embedder, model, 112, atol=1e-5)
+    for size in ((112, 112), (64, 90), (321, 481)):
+        image = (torch.rand(2, 3, *size) * 2 - 1).requires_grad_()
+        embedding, features = embedder(image, taps=("embedding", "tokens"))
+        assert embedding.shape == (2, 128) and features["tokens"].shape == (2, 196, 128)
+        embedding.square().sum().backward()
+        assert image.grad.isfinite().all() and image.grad.abs().sum((0, 1, 3)).min() > 0
+    torch.testing.assert_close(build_embedder("tiny-rain-clip")(image), embedding)
+    assert not any(p.requires_grad or p.dtype != torch.float32 for p in embedder.parameters())
+    texts = encode_text(tokenizer(["a rainy photo", "A rainy, photo!", "a clear photo"]))
+    torch.testing.assert_close(texts, model.eval().encode_text(
+        tokenizer(["a rainy photo"] * 2 + ["a clear photo"]), normalize=True).detach())
+    torch.testing.assert_close(texts[0], texts[1])
+
+
+def test_bundled_clip_reads_words():
+    tokenizer = load_clip("tiny-rain-clip")[1]
+    a, zebra = tokenizer("a zebra in the rain")[0], tokenizer("a xylophone in the rain")[0]
+    words = len(WORDS)
+    number = {word: i + 1 for i, word in enumerate(WORDS)}
+    expected = [words + 1, number["a"], words + 2, number["in"], number["the"], number["rain"],
+                words + 3, *[0] * 25]
+    assert a.tolist() == zebra.tolist() == expected
+    long, empty = tokenizer(["rain " * 99, ""])
+    assert long[0] == words + 1 and long[31] == words + 3 and (long[1:31] == number["rain"]).all()
+    assert empty[:3].tolist() == [words + 1, words + 3, 0]
+
+
+def test_another_training_of_the_bundled_clip(tmp_path):
+    model, _ = build_tiny_clip(("rain", "sun"))
+    file = tmp_path / "mine.safetensors"
+    file.write_bytes(tiny_clip_bytes(model, ("rain", "sun")))
+    embedder, tokenizer, encode_text = load_clip(f"tiny-rain-clip/{file}")
+    assert encode_text(tokenizer(["sun"])).shape == (1, 128)
+    image = torch.rand(1, 3, 50, 50)
+    exact = ImageEmbedder(model.visual)(image)
+    torch.testing.assert_close(embedder(image), exact, atol=1e-2, rtol=1e-2)  # float16 on disk
+    state = torch.get_rng_state()
+    build_embedder(f"tiny-rain-clip/{file}")
+    assert torch.equal(state, torch.get_rng_state())
+    # Foreign files.
+    save_file({"conv.weight": torch.zeros(3)}, file)
+    with pytest.raises(EmbedderError, match="mine.safetensors cannot be loaded as tiny-rain-clip"):
+        build_embedder(f"tiny-rain-clip/{file}")
+    file.write_bytes(b"hello")
+    with pytest.raises(EmbedderError, match="mine.safetensors cannot be loaded"):
+        build_embedder(f"tiny-rain-clip/{file}")
+    with pytest.raises(EmbedderError, match="there is no file .*nix"):
+        build_embedder(f"tiny-rain-clip/{tmp_path / 'nix.safetensors'}")
+    other = shipped_weights()["demo"]
+    with pytest.raises(EmbedderError, match="not written by cclgan_lite's tiny-rain-clip"):
+        build_embedder(f"tiny-rain-clip/{other}")
 
 
 class Trap:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cclgan_lite.data.scenes import SKY_DEPTH, render_scene
+from cclgan_lite.data.scenes import SKY_DEPTH, render_described, render_scene
 from cclgan_lite.data.scenes.canvas import TILE, Canvas, Light, fractal_tile, rgb
 
 RED, BLUE = rgb(1, 0, 0), rgb(0, 0, 1)
@@ -108,3 +108,31 @@ def test_scenes_have_the_spectrum_of_natural_images():
 def test_scenes_vary():
     means = np.array([render_scene(seed, 60, 80)[0].mean((0, 1)) for seed in range(20)])
     assert (means.std(0) > 0.03).all()
+
+
+def test_visible_shares_by_hand():
+    c = canvas()  # 200 x 300
+    c.cutout(0.0, 10.0, 1.0, 2.0, flat(RED), "house")
+    c.cutout(0.5, 9.0, 0.3, 1.0, flat(RED), "person")
+    c.cutout(0.0, 5.0, 4.0, 4.0, flat(BLUE), "tree")  # hides both
+    c.cutout(9.0, 12.5, 1.0, 2.0, flat(RED), "house")  # columns 214-230, rows 80-96
+    c.cutout(-9.0, 12.0, 1.0, 2.0, flat(BLUE))  # has no name
+    shares = c.visible(c.depth)
+    assert shares == {"tree": (c.depth == 5).sum() / 60000, "house": 17 * 17 / 60000}
+    assert list(shares) == ["tree", "house"]
+
+
+def test_description_says_what_was_painted():
+    image, depth = render_scene(3, 96, 128)
+    seen = [render_described(seed, 96, 128) for seed in range(12)]
+    assert (seen[3][0] == image).all() and (seen[3][1] == depth).all()
+    places, lights = ({getattr(d, name) for _, _, d in seen} for name in ("place", "light"))
+    assert places == {"town", "suburb", "country"}
+    assert lights <= {"clear", "grey", "golden", "dusk"}
+    for _, _, description in seen:
+        shares = list(description.things.values())
+        assert shares == sorted(shares, reverse=True) and 0 < sum(shares) < 1
+        assert not (description.place == "town" and "house" in description.things)
+    # Dusk is darker than a clear day.
+    mean = {light: [i.mean() for i, _, d in seen if d.light == light] for light in lights}
+    assert np.mean(mean["dusk"]) < np.mean(mean["clear"])

@@ -1,1 +1,1 @@
-"""Metrics of full-size pictures, scoring of pairs, a classical baseline, the report."""
+"""Metrics, scoring of pairs, statistics, published figures, a classical baseline, reports."""

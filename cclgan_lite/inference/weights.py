@@ -28,10 +28,10 @@ def derainer_bytes(derainer: ResNetGenerator) -> bytes:
 
 
 def shipped_weights() -> dict[str, Path]:
-    """The weights that come with the package, by name."""
+    """The derainers that come with the package, by name; the CLIP beside them is none."""
     folder = resources.files("cclgan_lite") / "weights"
     files = [Path(str(p)) for p in folder.iterdir()] if folder.is_dir() else []
-    return {p.stem: p for p in files if p.suffix == ".safetensors"}
+    return {p.stem: p for p in files if p.suffix == ".safetensors" and p.stem != "tiny-rain-clip"}
 
 
 def load_derainer(name_or_path: str | Path, device: torch.device | str = "cpu") -> ResNetGenerator:

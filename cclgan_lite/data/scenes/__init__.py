@@ -18,6 +18,6 @@ paints what lies behind them and puts a scene together.
 """
 
 from cclgan_lite.data.scenes.canvas import SKY_DEPTH
-from cclgan_lite.data.scenes.street import render_scene
+from cclgan_lite.data.scenes.street import Description, render_described, render_scene
 
-__all__ = ["SKY_DEPTH", "render_scene"]
+__all__ = ["SKY_DEPTH", "Description", "render_described", "render_scene"]

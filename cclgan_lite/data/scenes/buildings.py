@@ -119,4 +119,4 @@ def paint_house(c: Canvas, rng: np.random.Generator, X: float, Z: float) -> None
         return out, np.maximum(alpha, chimney)
 
     c.shadow(X, Z, half)
-    c.cutout(X, Z, half * 1.15, eaves + ridge + 1, texture)
+    c.cutout(X, Z, half * 1.15, eaves + ridge + 1, texture, "house")

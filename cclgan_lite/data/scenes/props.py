@@ -10,6 +10,9 @@ import numpy as np
 
 from cclgan_lite.data.scenes.canvas import Canvas, Colour, Job, inside, rgb
 
+CAR_PAINTS = {"red": (0.7, 0.08, 0.07), "silver": (0.75, 0.76, 0.78), "black": (0.08, 0.09, 0.1),
+              "blue": (0.1, 0.2, 0.45), "white": (0.9, 0.9, 0.88), "green": (0.15, 0.3, 0.22)}
+
 
 def paint_tree(c: Canvas, rng: np.random.Generator, X: float, Z: float, leaf: Colour,
                size: float = 1.0, conifers: float = 0.25) -> None:
@@ -43,14 +46,13 @@ def paint_tree(c: Canvas, rng: np.random.Generator, X: float, Z: float, leaf: Co
         return np.clip(out, 0, 1), np.maximum(crown, stem)
 
     c.shadow(X, Z, half * 0.9, 0.5)
-    c.cutout(X, Z, half * 1.15, top * 1.05, texture)
+    c.cutout(X, Z, half * 1.15, top * 1.05, texture, "tree" if size > 0.5 else "bush")
 
 
 def paint_car(c: Canvas, rng: np.random.Generator, X: float, Z: float) -> None:
     """A car seen from behind, with the side that the camera can see."""
-    palette = ((0.7, 0.08, 0.07), (0.75, 0.76, 0.78), (0.08, 0.09, 0.1), (0.1, 0.2, 0.45),
-               (0.9, 0.9, 0.88), (0.15, 0.3, 0.22))
-    paint, high = rgb(*palette[rng.integers(len(palette))]), rng.uniform(1.4, 1.75)
+    colour, paint = list(CAR_PAINTS.items())[rng.integers(len(CAR_PAINTS))]
+    paint, high = rgb(*paint), rng.uniform(1.4, 1.75)
     half, long = 0.88, rng.uniform(3.8, 4.6)
     glass, dark = c.light.horizon * 0.25, rgb(0.04, 0.04, 0.045)
 
@@ -91,7 +93,7 @@ def paint_car(c: Canvas, rng: np.random.Generator, X: float, Z: float) -> None:
     inner = X - np.sign(X) * half
     if abs(inner) > 0.2 and X * inner > 0:
         c.wall(inner, Z, Z + long, high, flank)
-    c.cutout(X, Z, half + 0.05, high, rear)
+    c.cutout(X, Z, half + 0.05, high, rear, f"{colour} car")
 
 
 def paint_person(c: Canvas, rng: np.random.Generator, X: float, Z: float) -> None:
@@ -120,7 +122,7 @@ def paint_person(c: Canvas, rng: np.random.Generator, X: float, Z: float) -> Non
         return np.clip(out * c.light.on(0) * fold[..., None], 0, 1), alpha
 
     c.shadow(X, Z, 0.3, 0.9)
-    c.cutout(X, Z, 0.7, tall + 0.5, texture)
+    c.cutout(X, Z, 0.7, tall + 0.5, texture, "person")
 
 
 def paint_post(c: Canvas, rng: np.random.Generator, X: float, Z: float, kind: str) -> None:
@@ -152,7 +154,7 @@ def paint_post(c: Canvas, rng: np.random.Generator, X: float, Z: float, kind: st
         return np.clip(out * c.light.on(0), 0, 1), alpha
 
     c.shadow(X, Z, 0.22, 0.7)
-    c.cutout(X, Z, 1.3, top + 0.05, texture)
+    c.cutout(X, Z, 1.3, top + 0.05, texture, kind)
 
 
 def paint_wires(c: Canvas, X: float, posts: Sequence[float]) -> None:

@@ -1,6 +1,7 @@
 """A whole scene: sky, hills and ground, what stands on it, and the camera's finish."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -129,6 +130,15 @@ def finish(c: Canvas, rng: np.random.Generator, wet: float) -> tuple[np.ndarray,
     return np.clip(image, 0, 1).astype(np.float32), depth.astype(np.float32)
 
 
+@dataclass(frozen=True)
+class Description:
+    """What a scene shows, from its making: nothing is recognised."""
+
+    place: str  # town, suburb or country
+    light: str  # clear, grey, golden or dusk
+    things: dict[str, float]  # each visible thing and its share of the picture, largest first
+
+
 def render_scene(
     seed: int | Sequence[int], height: int = 240, width: int = 320
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -137,6 +147,13 @@ def render_scene(
     A town street, a suburb or open country, drawn at random. The same seed (one integer or a
     sequence of integers) gives the same scene bit for bit; the sky has depth SKY_DEPTH.
     """
+    return render_described(seed, height, width)[:2]
+
+
+def render_described(
+    seed: int | Sequence[int], height: int = 240, width: int = 320
+) -> tuple[np.ndarray, np.ndarray, Description]:
+    """`render_scene`'s image and depth, and what they show."""
     rng = np.random.default_rng(seed)
     h, w = height * SUPERSAMPLING, width * SUPERSAMPLING
     c = Canvas(h, w, h * rng.uniform(0.9, 1.4), rng.uniform(1.4, 2.6), h * rng.uniform(0.34, 0.58),
@@ -187,4 +204,5 @@ def render_scene(
 
     for _, draw in sorted(jobs, key=lambda job: -job[0]):
         draw()
-    return finish(c, rng, wet=float(rng.choice((0, rng.uniform(0.2, 0.5)))))
+    image, depth = finish(c, rng, wet=float(rng.choice((0, rng.uniform(0.2, 0.5)))))
+    return image, depth, Description(str(kind), c.light.name, c.visible(depth))
