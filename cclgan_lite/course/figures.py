@@ -54,7 +54,7 @@ def img(figure: Figure, alt: str) -> str:
     figure.savefig(file, format="png", dpi=DPI * SHARPNESS, bbox_inches="tight")
     plt.close(figure)
     picture = Image.open(file)
-    if len(file.getvalue()) > PALETTE_FROM:  # photographs: a third of the size, not visibly different
+    if len(file.getvalue()) > PALETTE_FROM:  # a third of the size, not visibly different
         file = BytesIO()
         picture.convert("RGB").quantize(256).save(file, format="png", optimize=True)
     width = round(picture.width / SHARPNESS)
