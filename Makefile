@@ -26,7 +26,7 @@ demo: $(INSTALLED)
 	$(BIN)/cclgan-lite demo
 
 test: $(INSTALLED) lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 	cd notebooks && ../$(BIN)/python -m pytest
 
 test-quick: $(INSTALLED)
