@@ -130,7 +130,7 @@ def test_scenes_are_pairs_or_strangers():
     assert rainy.shape == clean.shape == (2, 3, 48, 48)
     assert -1 <= rainy.min() and rainy.max() <= 1
     assert (rainy - clean).mean() > 0.02  # rain is light
-    assert scenes.scene_pairs(2, 48)[0] is rainy
+    assert scenes.scene_pairs(n=2, size=48)[0] is rainy  # rendered once, however it is asked for
     strangers_rainy, strangers_clean = scenes.unpaired_scenes(2, 48, seed=0)
     torch.testing.assert_close(strangers_rainy, rainy)
     near, far = (rainy - clean).abs().mean(), (strangers_rainy - strangers_clean).abs().mean()

@@ -12,7 +12,7 @@
 
 from cclgan_lite.course.claims import claim
 from cclgan_lite.course.exercises import Wrong, check
-from cclgan_lite.course.explore import explore
+from cclgan_lite.course.explore import explore, show_widget
 from cclgan_lite.course.figures import pictures, show
 from cclgan_lite.course.profiles import pick, profile, progress
 from cclgan_lite.course.scenes import scene_pairs, unpaired_scenes
@@ -28,5 +28,6 @@ __all__ = [
     "progress",
     "scene_pairs",
     "show",
+    "show_widget",
     "unpaired_scenes",
 ]

@@ -58,6 +58,10 @@ def explore(draw: Callable[..., Figure], alt: str, **controls) -> None:
     for box in boxes.values():
         box.observe(redraw, "value")
     redraw()
-    widget = ipywidgets.VBox([*rows, picture])
+    show_widget(ipywidgets.VBox([*rows, picture]), STATIC)
+
+
+def show_widget(widget: ipywidgets.Widget, static: str) -> None:
+    """Display a widget; readers without a kernel see the text `static` in its place."""
     view = {"model_id": widget.model_id, "version_major": 2, "version_minor": 0}
-    display({"application/vnd.jupyter.widget-view+json": view, "text/plain": STATIC}, raw=True)
+    display({"application/vnd.jupyter.widget-view+json": view, "text/plain": static}, raw=True)

@@ -21,7 +21,7 @@ from torch import Tensor
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DPI = 96  # pixels of an inch on the page
-SHARPNESS = 1.25 # pixels of the file per pixel on the page: screens of laptops are dense
+SHARPNESS = 1.25  # pixels of the file per pixel on the page: screens of laptops are dense
 PALETTE_FROM = 60_000  # bytes from which a picture is stored with 256 colours
 
 plt.rcParams.update({

@@ -13,12 +13,16 @@ from cclgan_lite.data.rain import add_rain, demo_rain
 from cclgan_lite.data.scenes import render_scene
 
 
-@lru_cache(maxsize=16)
 def scene_pairs(n: int, size: int = 128, seed: int = 0) -> tuple[Tensor, Tensor]:
     """(rainy, clean), each [n, 3, size, size] in [-1, 1]: the same scenes with and without rain.
 
     Calls with the same arguments return the same tensors: do not change them in place.
     """
+    return _pairs(n, size, seed)
+
+
+@lru_cache(maxsize=16)
+def _pairs(n: int, size: int, seed: int) -> tuple[Tensor, Tensor]:
     rainy, clean = [], []
     for number in range(n):
         image, depth = render_scene((seed, number, 7), size, size)
@@ -28,10 +32,9 @@ def scene_pairs(n: int, size: int = 128, seed: int = 0) -> tuple[Tensor, Tensor]
     return torch.stack(rainy), torch.stack(clean)
 
 
-@lru_cache(maxsize=16)
 def unpaired_scenes(n: int, size: int = 128, seed: int = 1) -> tuple[Tensor, Tensor]:
     """(rainy, clean), each [n, 3, size, size] in [-1, 1], of different scenes, for training."""
-    return scene_pairs(n, size, seed)[0], scene_pairs(n, size, seed + 1_000_003)[1]
+    return _pairs(n, size, seed)[0], _pairs(n, size, seed + 1_000_003)[1]
 
 
 def _tensor(image: np.ndarray) -> Tensor:
