@@ -6,7 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
-import torch
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # one thread for each worker, before torch starts its own
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import torch  # noqa: E402
 
 DATA = Path(os.environ.get("CCLGAN_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
