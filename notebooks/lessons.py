@@ -319,7 +319,7 @@ def main() -> None:
             restamp(path)
     elif asked.command == "check":
         found = [f"{path.name}: {problem}" for path in paths for problem in problems(path)]
-        sys.exit("\n".join(found))
+        sys.exit("\n".join(found) or 0)
     else:
         rows = [statistics(path) for path in paths]
         print("| " + " | ".join(rows[0]) + " |\n" + "|---" * len(rows[0]) + "|")

@@ -212,3 +212,12 @@ def test_a_fork_is_stamped_from_one_place(lesson, tmp_path, monkeypatch):
 def test_missing_lesson():
     with pytest.raises(SystemExit, match="no lesson 99"):
         lessons.lessons("99")
+
+
+@pytest.mark.parametrize("found, status", [([], 0), (["a problem"], 1)])
+def test_check_tells_by_its_exit_status(monkeypatch, found, status):
+    monkeypatch.setattr(lessons, "problems", lambda path: found)
+    monkeypatch.setattr(sys, "argv", ["lessons.py", "check", "00"])
+    with pytest.raises(SystemExit) as stopped:
+        lessons.main()
+    assert bool(stopped.value.code) == bool(status)
