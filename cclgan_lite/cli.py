@@ -6,7 +6,6 @@ Flags are generated from the signatures below and from the dataclasses of the re
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -174,7 +173,7 @@ def evaluate(
     from cclgan_lite.evaluation.report import write_report
     from cclgan_lite.evaluation.results import describe, write_csv
     from cclgan_lite.evaluation.statistics import difference
-    from cclgan_lite.files import write_atomically
+    from cclgan_lite.files import write_json
 
     if (dataset is None) == (rainy is None) or (rainy is None) != (clean is None):
         raise ValueError("give --dataset, or both --rainy and --clean")
@@ -195,8 +194,7 @@ def evaluate(
         result["against"] = {**results[1], "difference": difference(*results)}
     print(describe(result))
     if json_file:
-        text = json.dumps(result, indent=2) + "\n"
-        write_atomically(json_file, lambda path: path.write_text(text))
+        write_json(json_file, result)
     if csv_file:
         write_csv(csv_file, results)
     if report:
@@ -279,7 +277,7 @@ def clip_probe(
         json_file: Also write the figures and the score of every image to this file.
     """
     from cclgan_lite.evaluation.clip_probe import probe
-    from cclgan_lite.files import write_atomically
+    from cclgan_lite.files import write_json
 
     result = probe(rainy, clean, clip, progress=True)
     print(
@@ -287,8 +285,7 @@ def clip_probe(
         f"median score {result['median_rainy']:+.3f} rainy, {result['median_clean']:+.3f} clean"
     )
     if json_file:
-        text = json.dumps(result, indent=2) + "\n"
-        write_atomically(json_file, lambda path: path.write_text(text))
+        write_json(json_file, result)
 
 
 def check_unpaired(rainy: Path, clean: Path, test: tuple[Path, ...] = ()) -> None:

@@ -16,6 +16,7 @@ from cclgan_lite.data.pairs import pair_files
 from cclgan_lite.device import hardware, pick_device
 from cclgan_lite.evaluation.classical import classical_filter
 from cclgan_lite.evaluation.evaluate import evaluate_pairs
+from cclgan_lite.evaluation.pictures import best_median_worst
 from cclgan_lite.evaluation.report import write_report
 from cclgan_lite.files import write_atomically
 from cclgan_lite.inference.derain import derain_image
@@ -84,7 +85,6 @@ def run_demo(out: Path, seed: int = 0) -> Path:
 
 def _examples(pairs: list, images: list[dict]) -> list:
     """The best, the median and the worst pair by PSNR, and the photograph among the scenes."""
-    order = sorted(range(len(pairs)), key=lambda i: images[i]["psnr_y"])
-    chosen = [order[-1], order[len(order) // 2], order[0]]
+    chosen = [*best_median_worst(images).values()]
     chosen += [i for i, pair in enumerate(pairs) if pair[0].startswith("photo")]
     return [pairs[i] for i in dict.fromkeys(chosen)]

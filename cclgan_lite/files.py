@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 from collections.abc import Callable
+from hashlib import file_digest
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 
@@ -39,6 +42,18 @@ def write_atomically(path: str | Path, write: Callable[[Path], None]) -> None:
                 "free some space and run the command again",
             ) from error
         raise
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write `value` as indented JSON, atomically; errors as in `write_atomically`."""
+    text = json.dumps(value, indent=2) + "\n"
+    write_atomically(path, lambda out: out.write_text(text))
+
+
+def sha256_of(path: str | Path) -> str:
+    """The checksum of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return file_digest(file, "sha256").hexdigest()
 
 
 def _disk_full(folder: Path, error: Exception) -> bool:

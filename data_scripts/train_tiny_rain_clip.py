@@ -44,7 +44,7 @@ from cclgan_lite.data.scenes import Description, render_described
 from cclgan_lite.data.scenes.canvas import fractal_tile
 from cclgan_lite.evaluation.clip_dense import dense_figure, half_scores
 from cclgan_lite.evaluation.clip_probe import plot_space, probe_scenes
-from cclgan_lite.files import write_atomically
+from cclgan_lite.files import write_atomically, write_json
 from cclgan_lite.networks.embedder import load_clip
 from cclgan_lite.networks.tiny_clip import MODEL, build_tiny_clip, tiny_clip_bytes
 
@@ -399,7 +399,7 @@ def report(out: Path) -> None:
     result = probe_scenes(*clip, n=100, progress=True)
     seen, axis = result.pop("embeddings"), result.pop("axis")
     result["dense"] = half_scores(*clip, range(24))
-    (out / "probe.json").write_text(json.dumps(result, indent=2) + "\n")
+    write_json(out / "probe.json", result)
     print(json.dumps(result, indent=2))
     plot_space(seen["clear"], seen["rainy"], axis).savefig(out / "clip-space.png", dpi=110)
     dense_figure(*clip).savefig(out / "clip-dense.png", dpi=110)

@@ -10,7 +10,8 @@ from contextlib import suppress
 
 import pytest
 
-from cclgan_lite.data.prepare.download import fetch, sha256_of
+from cclgan_lite.data.prepare.download import fetch
+from cclgan_lite.files import sha256_of
 
 CONTENT = random.Random(0).randbytes(3_000_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

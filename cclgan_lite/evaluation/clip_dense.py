@@ -34,8 +34,6 @@ PATHS = {  # column title: (architecture surgery, feature surgery)
     "value–value attention": (True, False),
     "both": (True, True),
 }
-
-
 WINDOWS = "windows"
 SIDE = 56  # pixels of a window; large enough to show a streak, small enough for a map
 
@@ -100,9 +98,14 @@ def half_scores(embedder, tokenizer, encode_text, scenes: Sequence[int]) -> dict
         picture, left = half_rainy(index)
         maps = rain_maps(embedder, tokenizer, encode_text, to_tensor(picture)[None])
         for name, (seen,) in maps.items():
-            halves = [half.flatten().tolist() for half in seen.chunk(2, dim=1)]
-            scores[name].append(auc(*(halves if left else halves[::-1])))
+            scores[name].append(_half_auc(seen, left))
     return {name: float(np.mean(values)) for name, values in scores.items()}
+
+
+def _half_auc(seen: Tensor, left: bool) -> float:
+    """AUC of a map's [rows, columns] places in the rainy half against those in the other."""
+    halves = [half.flatten().tolist() for half in seen.chunk(2, dim=1)]
+    return auc(*(halves if left else halves[::-1]))
 
 
 def dense_figure(embedder, tokenizer, encode_text, scenes: Sequence[int] = (0, 1)):
@@ -119,9 +122,7 @@ def dense_figure(embedder, tokenizer, encode_text, scenes: Sequence[int] = (0, 1
         maps = rain_maps(embedder, tokenizer, encode_text, to_tensor(picture)[None])
         for axes, (name, (seen,)) in zip(row[1:], maps.items(), strict=True):
             axes.imshow(seen.numpy(), cmap="viridis")
-            halves = [half.flatten().tolist() for half in seen.chunk(2, dim=1)]
-            score = auc(*(halves if left else halves[::-1]))
-            axes.set_title(f"{name}\nAUC {score:.2f}", size=9)
+            axes.set_title(f"{name}\nAUC {_half_auc(seen, left):.2f}", size=9)
         for axes in row:
             axes.axis("off")
     return figure

@@ -11,7 +11,6 @@ Two protocols:
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Literal
@@ -24,6 +23,7 @@ from cclgan_lite.data.images import ImageError, read_rgb
 from cclgan_lite.data.pairs import Pair
 from cclgan_lite.evaluation.metrics import scores
 from cclgan_lite.evaluation.statistics import interval
+from cclgan_lite.files import sha256_of
 
 Protocol = Literal["full-size", "cclgan-code"]
 Derain = Callable[[np.ndarray], np.ndarray]  # uint8 [H, W, 3] to the same
@@ -65,7 +65,7 @@ def evaluate_pairs(
             raise
         except ValueError as error:
             raise ValueError(f"{rainy} and {clean}: {error}") from error
-        images.append({"name": name, "scene": _hash(clean), **values})
+        images.append({"name": name, "scene": sha256_of(clean)[:12], **values})
     if not images:
         raise ImageError("There are no pairs to evaluate.")
     scenes = [image["scene"] for image in images]
@@ -97,8 +97,3 @@ def read_pair(rainy: Path, clean: Path, protocol: Protocol) -> tuple[np.ndarray,
     bicubic = Image.Resampling.BICUBIC
     one, two = (np.asarray(Image.fromarray(p).resize(SQUASHED, bicubic)) for p in pictures)
     return one, two
-
-
-def _hash(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:12]

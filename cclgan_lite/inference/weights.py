@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from cclgan_lite.networks import GeneratorConfig, ResNetGenerator
+from cclgan_lite.networks import GeneratorConfig, ResNetGenerator, tiny_clip
 
 FORMAT = "cclgan_lite derainer 1"
 
@@ -31,7 +31,7 @@ def shipped_weights() -> dict[str, Path]:
     """The derainers that come with the package, by name; the CLIP beside them is none."""
     folder = resources.files("cclgan_lite") / "weights"
     files = [Path(str(p)) for p in folder.iterdir()] if folder.is_dir() else []
-    return {p.stem: p for p in files if p.suffix == ".safetensors" and p.stem != "tiny-rain-clip"}
+    return {p.stem: p for p in files if p.suffix == ".safetensors" and p.stem != tiny_clip.NAME}
 
 
 def load_derainer(name_or_path: str | Path, device: torch.device | str = "cpu") -> ResNetGenerator:

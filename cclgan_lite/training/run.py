@@ -28,7 +28,7 @@ from torch import Tensor
 
 from cclgan_lite import __version__
 from cclgan_lite.device import hardware
-from cclgan_lite.files import write_atomically
+from cclgan_lite.files import write_atomically, write_json
 from cclgan_lite.methods import METHODS
 from cclgan_lite.training.config import Config
 
@@ -70,7 +70,7 @@ class Run:
             "config": cattrs.unstructure(replace(config, method=Config.method))
             | {"method": cattrs.unstructure(config.method)},
         }
-        _write_json(folder / "config.json", fields)
+        write_json(folder / "config.json", fields)
         (folder / "checkpoints").mkdir(exist_ok=True)
         (folder / "samples").mkdir(exist_ok=True)
         return run
@@ -91,7 +91,7 @@ class Run:
             ) from error
 
     def write_versions(self, device: torch.device) -> None:
-        _write_json(
+        write_json(
             self.folder / "versions.json",
             {
                 "cclgan_lite": __version__,
@@ -170,7 +170,3 @@ def read_history(path: Path) -> list[dict[str, float]]:
         except json.JSONDecodeError:
             break
     return rows
-
-
-def _write_json(path: Path, value: dict) -> None:
-    write_atomically(path, lambda p: p.write_text(json.dumps(value, indent=2) + "\n"))

@@ -9,9 +9,10 @@ the checksum, and a name that is only there when the file is complete.
 from __future__ import annotations
 
 import re
-from hashlib import file_digest
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
+
+from cclgan_lite.files import sha256_of
 
 TIMEOUT = 60  # seconds without a byte
 RETRIES = 5
@@ -57,12 +58,6 @@ def fetch(url: str, folder: str | Path, *, retries: int = RETRIES, progress: boo
         ) from error
     _verify(target, extra.get("sha256"))
     return target
-
-
-def sha256_of(path: str | Path) -> str:
-    """The checksum of a file, in hexadecimal."""
-    with open(path, "rb") as file:
-        return file_digest(file, "sha256").hexdigest()
 
 
 def _verify(path: Path, expected: str | None) -> None:

@@ -27,7 +27,6 @@ import numpy as np
 from cclgan_lite.data.images import ImageError, Photo, read_rgb, write_photo
 from cclgan_lite.data.prepare.archives import find_archives
 from cclgan_lite.data.prepare.checks import Checked, check, cut, parallel
-from cclgan_lite.data.prepare.download import sha256_of
 from cclgan_lite.data.prepare.known_leaks import known_leaks
 from cclgan_lite.data.prepare.pair_rules import SPLITS, ByName, Item, Picture, label_by_count
 from cclgan_lite.data.prepare.selection import (
@@ -40,7 +39,7 @@ from cclgan_lite.data.prepare.selection import (
 )
 from cclgan_lite.data.prepare.tree import Tree
 from cclgan_lite.data.unpaired import hash_folder, read_manifest, same_scenes
-from cclgan_lite.files import write_atomically
+from cclgan_lite.files import sha256_of, write_atomically
 
 FORMAT = 1  # raise it when the same sources and settings give another data set
 FOLDERS = [f"{split}/{kind}" for split in SPLITS for kind in ("rainy", "clean")]
