@@ -1,79 +1,128 @@
-"""The training step against the textbook step, side by side in one process.
+"""The training step of a recipe against the textbook step, side by side in one process.
 
-    python benchmarks/train_step.py --size 256 --rounds 5 --json step.json
+    python benchmarks/train_step.py --threads 2 --rounds 5 --json paper.json
+    python benchmarks/train_step.py --recipe demo --threads 2 --json demo.json
 
-The recipe is `paper` with a ViT-B-32 of random weights, which costs what the real one costs.
+A recipe with other losses than the paper's four has no textbook step; there float32 is what the
+others are compared with. CLIP is a ViT-B-32 of random weights, which costs what the real one
+costs. Peak memory is that of a process which makes two steps and nothing else.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import open_clip
 import torch
+from roofline import fractions
 from textbook import TextbookTrainer
 from timing import compare, table, write
-from torch.utils.flop_counter import FlopCounterMode
+from torch import Tensor
 
-from cclgan_lite.data.folders import Augment
 from cclgan_lite.networks.embedder import ImageEmbedder
-from cclgan_lite.recipes import PAPER
+from cclgan_lite.recipes import RECIPES
+from cclgan_lite.training.config import Config
 from cclgan_lite.training.trainer import Trainer
+
+CLIP = "ViT-B-32/openai"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--recipe", default="paper", choices=RECIPES)
+    parser.add_argument("--size", type=int, help="side of the crops, if not the recipe's")
+    parser.add_argument("--batch", type=int, help="pairs in a step, if not the recipe's")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--compile", action="store_true", help="also torch.compile")
+    parser.add_argument("--cpu-time", action="store_true", help="for busy machines, one thread")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--only", help="make two steps of this candidate and print peak memory")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
 
-    base = replace(
-        PAPER,
-        method=replace(PAPER.method, embedder="random"),
-        augment=Augment(crop=asked.size),
-        batch=asked.batch,
-    )
-    clip = ImageEmbedder(open_clip.create_model("ViT-B-32").visual)
-    batch = {
-        name: torch.rand(asked.batch, 3, asked.size, asked.size) * 2 - 1
-        for name in ("rainy", "clean")
-    }
-
-    def ours(precision: str):
-        trainer = Trainer(replace(base, precision=precision), 1000, torch.device("cpu"))
-        trainer.networks["embedder"] = clip
-        return lambda: trainer.train_step(batch)
-
-    networks = dict(Trainer(base, 1000, torch.device("cpu")).networks.items())
-    networks = {
-        name: copy.deepcopy(network).to(memory_format=torch.contiguous_format)
-        for name, network in networks.items()
-    }
-    textbook = TextbookTrainer(base, networks | {"embedder": clip})
-    candidates = {
-        "textbook, float32": lambda: textbook.train_step(**batch),
-        "cclgan_lite, float32": ours("float32"),
-        "cclgan_lite, bfloat16": ours("bfloat16"),
-    }
-    results = compare(candidates, asked.rounds)
-    for name in ("textbook, float32", "cclgan_lite, float32"):
-        with FlopCounterMode(display=False) as counter:
-            candidates[name]()
-        results[name]["tflop"] = counter.get_total_flops() / 1e12
+    config = RECIPES[asked.recipe]
+    crop = asked.size or config.augment.crop
+    augment = replace(config.augment, crop=crop, load=None)
+    config = replace(config, augment=augment, batch=asked.batch or config.batch)
+    candidates = steps(config, torch.device("cpu"), asked.compile)
+    if asked.only:
+        run = candidates[asked.only]()
+        run(), run()
+        print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20))
+        return
+    runs = {name: build() for name, build in candidates.items()}
+    clock = time.process_time if asked.cpu_time else time.perf_counter
+    results = compare(runs, asked.rounds, clock)
+    for name, run in runs.items():
+        if "compile" not in name:  # counters see single operations
+            dtype = torch.bfloat16 if "bfloat16" in name else torch.float32
+            results[name] |= fractions(run, results[name]["median_s"], dtype)
+        results[name]["peak_gib"] = peak_memory(name)
     print(table(results))
-    for name, row in results.items():
-        if "tflop" in row:
-            speed = row["tflop"] / row["median_s"]
-            print(f"{name}: {row['tflop']:.2f} TFLOP, {speed:.3f} TFLOP/s")
-    settings = {"recipe": "paper", "size": asked.size, "batch": asked.batch}
-    write(asked.json, settings | {"steps": results})
+    settings = {"recipe": asked.recipe, "size": crop, "batch": config.batch}
+    write(asked.json, settings | {"clock": clock.__name__, "steps": results})
+
+
+def steps(
+    config: Config, device: torch.device, compiled: bool = False
+) -> dict[str, Callable[[], Callable[[], object]]]:
+    """`{name: build}`; what `build()` returns makes one step. The first is the yardstick."""
+    batch = random_batch(config, device)
+
+    def ours(precision: str, compile: bool = False) -> Callable[[], object]:
+        made = build_trainer(replace(config, precision=precision, compile=compile), device)
+        return lambda: made.train_step(batch)
+
+    def textbook() -> Callable[[], object]:
+        networks = build_trainer(config, device).networks
+        networks.to(memory_format=torch.contiguous_format)
+        made = TextbookTrainer(config, dict(networks.items()))
+        return lambda: made.train_step(**batch)
+
+    candidates = {}
+    if config.method.terms().keys() == {"adversarial", "lcl", "intra", "inter"}:
+        candidates["textbook, float32"] = textbook
+    for precision in ("float32", "bfloat16"):
+        candidates[f"cclgan_lite, {precision}"] = lambda p=precision: ours(p)
+        if compiled:
+            candidates[f"cclgan_lite, {precision}, compile"] = lambda p=precision: ours(p, True)
+    return candidates
+
+
+def build_trainer(config: Config, device: torch.device) -> Trainer:
+    """A trainer of the recipe, with random weights where it wants CLIP's."""
+    if config.method.embedder != CLIP or not config.method.intra.weight:
+        return Trainer(config, 10**6, device)
+    import open_clip
+
+    trainer = Trainer(replace(config, method=replace(config.method, embedder="random")),
+                      10**6, device)
+    clip = ImageEmbedder(open_clip.create_model("ViT-B-32").visual).to(device)
+    if config.compile:
+        clip.compile(dynamic=False)
+    trainer.networks["embedder"] = clip
+    return trainer
+
+
+def random_batch(config: Config, device: torch.device) -> dict[str, Tensor]:
+    shape = config.batch, 3, config.augment.crop, config.augment.crop
+    names = ["rainy", "clean", *(["showered"] if config.shower.share else [])]
+    return {name: torch.rand(shape, device=device) * 2 - 1 for name in names}
+
+
+def peak_memory(name: str) -> float:
+    """GiB at the peak of a process of its own."""
+    command = [sys.executable, *sys.argv, "--only", name]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 if __name__ == "__main__":

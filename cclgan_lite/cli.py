@@ -37,8 +37,9 @@ def train_for(default: Config):
         device: Device = "auto",
         config: Annotated[Config, arg(name="")] = default,
     ) -> None:
-        from cclgan_lite.training import trainer
+        from cclgan_lite.training import parallel, trainer
 
+        team, _ = parallel.join(device)
         if resume:
             saved = Run.read(out)
             folders = (rainy or saved.rainy).absolute(), (clean or saved.clean).absolute()
@@ -49,17 +50,20 @@ def train_for(default: Config):
             if (rainy is None) != (clean is None):
                 raise ValueError("give both --rainy and --clean, or neither for the bundled data")
             Run.refuse(out)
-            if rainy is None:
-                from cclgan_lite.data.bundled import bundled_data
+            with team.writer_first():
+                if rainy is None:
+                    from cclgan_lite.data.bundled import bundled_data
 
-                data = bundled_data(out.parent / "bundled-data")
-                rainy, clean = data / "train/rainy", data / "train/clean"
-            if check_unpaired:
-                from cclgan_lite.data.unpaired import assert_unpaired, folders_of_test
+                    data = bundled_data(out.parent / "bundled-data")
+                    rainy, clean = data / "train/rainy", data / "train/clean"
+                if check_unpaired and team.writes:
+                    from cclgan_lite.data.unpaired import assert_unpaired, folders_of_test
 
-                assert_unpaired(rainy, clean, *folders_of_test(rainy), progress=True)
+                    assert_unpaired(rainy, clean, *folders_of_test(rainy), progress=True)
             run = trainer.train(config, rainy, clean, out, device)
-        print(f"trained: {run.folder / 'derainer.safetensors'}")
+        if team.writes:
+            print(f"trained: {run.folder / 'derainer.safetensors'}")
+        team.leave()
 
     # Not a literal, because it lists the recipes.
     train.__doc__ = f"""Train on a folder of rainy and a folder of clean photographs; no pairs.
@@ -90,7 +94,8 @@ def derain(
     inputs: Positional[tuple[Path, ...]],
     out: Path,
     weights: str = DEFAULT_WEIGHTS,
-    tile: int = 512,
+    memory: float | None = None,
+    precision: Literal["auto", "float32", "bfloat16"] = "auto",
     device: Device = "auto",
 ) -> None:
     """Remove the rain from photographs: files or whole folders, any size.
@@ -98,23 +103,49 @@ def derain(
     cclgan-lite derain holiday/ IMG_0042.jpg --out derained
 
     Names, format, size, orientation and colour profile are kept. Large pictures are worked on in
-    overlapping tiles; a smaller --tile needs less memory.
+    tiles whose size follows from --memory; the picture does not depend on it.
 
     Args:
         inputs: Picture files, or folders of them.
         out: Folder for the derained pictures; existing ones of the same name are replaced.
         weights: A shipped name (demo), a weights file, or a run folder.
-        tile: Side of a tile in pixels, a multiple of 4.
+        memory: GiB that activations may take besides pictures and libraries; if not given, 1 on a
+            CPU, where more is no faster, and half of what is free on a GPU.
+        precision: auto is bfloat16 where the hardware multiplies it at full speed, else float32;
+            the pictures differ by about a tenth of a grey level.
         device: Where to compute; auto takes a GPU if there is one.
     """
     from cclgan_lite.device import pick_device
-    from cclgan_lite.inference.derain import derain_files
+    from cclgan_lite.inference.derain import derain_files, pick_precision
     from cclgan_lite.inference.weights import load_derainer
 
     target = pick_device(device)
     derainer = load_derainer(weights, target)
-    written = derain_files(derainer, inputs, out, tile=tile, device=target)
+    if precision == "auto":
+        precision = pick_precision(target)
+    written = derain_files(
+        derainer, inputs, out, memory=memory, precision=precision, device=target
+    )
     print(f"derained {len(written)} pictures into {out}")
+
+
+def export(to: Path, weights: str = DEFAULT_WEIGHTS) -> None:
+    """Write a derainer as an ONNX file, for programs without PyTorch.
+
+    cclgan-lite export --to derainer.onnx
+
+    Input `rainy`, output `derained`: float32 [batch, 3, height, width] in [-1, 1], height and
+    width multiples of 4. Needs pip install 'cclgan_lite[onnx]'.
+
+    Args:
+        to: File to write.
+        weights: A shipped name (demo), a weights file, or a run folder.
+    """
+    from cclgan_lite.inference.export import export_onnx
+    from cclgan_lite.inference.weights import load_derainer
+
+    export_onnx(load_derainer(weights), to)
+    print(f"exported: {to}")
 
 
 def evaluate(
@@ -358,6 +389,7 @@ def main(arguments: list[str] | None = None) -> None:
         commands = {
             "train": train_for(_default_config(arguments)),
             "derain": derain,
+            "export": export,
             "evaluate": evaluate,
             "table": table,
             "make-rain": make_rain,
@@ -371,7 +403,7 @@ def main(arguments: list[str] | None = None) -> None:
     except (RunError, OSError, ValueError, FloatingPointError) as error:
         sys.exit(f"cclgan-lite: {error}")
     except torch.cuda.OutOfMemoryError:
-        sys.exit("cclgan-lite: GPU memory is full: smaller --batch, --augment.crop or --tile")
+        sys.exit("cclgan-lite: GPU memory is full: smaller --batch, --augment.crop or --memory")
     except KeyboardInterrupt:
         sys.exit("cclgan-lite: interrupted; nothing that was written is lost")
 

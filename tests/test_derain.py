@@ -1,5 +1,6 @@
 """Deraining pictures of any size by tiles, and folders of files."""
 
+import copy
 import subprocess
 import sys
 from pathlib import Path
@@ -7,11 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from cclgan_lite.data.images import ImageError, to_tensor, to_uint8
-from cclgan_lite.inference.derain import derain_files, derain_image
+from cclgan_lite.inference.derain import (
+    LARGEST,
+    _windows,
+    derain_files,
+    derain_image,
+    tile_for,
+)
+from cclgan_lite.inference.fixed import context, fix_statistics
+from cclgan_lite.inference.weights import load_derainer
+from cclgan_lite.networks import GeneratorConfig, ResNetGenerator
 
 RNG = np.random.default_rng(0)
 
@@ -44,15 +55,14 @@ class Local(nn.Module):
         return torch.tanh(self.flat(image) + self.up(torch.relu(self.down(image))))
 
 
-@pytest.mark.parametrize("tile, overlap", [(64, 16), (64, 32), (64, 0), (16, 8)])
+@pytest.mark.parametrize("tile", [112, 128, None])
 @pytest.mark.parametrize(
     "height, width",
-    [(1, 1), (1, 200), (3, 2), (15, 17), (64, 64), (65, 64), (129, 67), (66, 131), (68, 180)],
+    [(1, 1), (1, 200), (3, 2), (15, 17), (112, 112), (113, 112), (229, 67), (66, 231), (68, 380)],
 )
-def test_identity_gives_back_every_size(height, width, tile, overlap):
+def test_identity_gives_back_every_size(height, width, tile):
     rgb = noise(height, width)
-    derained = derain_image(identity, rgb, tile=tile, overlap=overlap)
-    np.testing.assert_array_equal(derained, rgb)
+    np.testing.assert_array_equal(derain_image(identity, rgb, tile=tile), rgb)
 
 
 def test_generator_meets_only_sizes_it_can_take():
@@ -63,19 +73,20 @@ def test_generator_meets_only_sizes_it_can_take():
         assert not torch.is_grad_enabled()
         return image
 
-    for size in [(1, 1), (17, 2), (130, 67), (201, 70)]:
-        derain_image(generator, noise(*size), tile=64, overlap=16)
+    for size in [(1, 1), (17, 2), (130, 267), (401, 70), (301, 299)]:
+        derain_image(generator, noise(*size), tile=128)
+    assert len(seen) > 20
     for batch, channels, height, width in seen:
         assert (batch, channels) == (1, 3)
         assert height % 4 == width % 4 == 0 and min(height, width) >= 16
-        assert max(height, width) <= 64
+        assert height * width <= 128**2
 
 
-@pytest.mark.parametrize("height, width", [(64, 64), (40, 60), (64, 16)])
+@pytest.mark.parametrize("height, width", [(128, 128), (40, 60), (64, 16)])
 def test_small_picture_passes_once_and_whole(height, width):
     rgb, generator = noise(height, width), Local()
     expected = to_uint8(generator(to_tensor(rgb)[None])[0])
-    np.testing.assert_array_equal(derain_image(generator, rgb, tile=64, overlap=16), expected)
+    np.testing.assert_array_equal(derain_image(generator, rgb, tile=128), expected)
 
 
 def test_padding_mirrors_the_picture():
@@ -85,28 +96,115 @@ def test_padding_mirrors_the_picture():
     np.testing.assert_array_equal(derain_image(generator, rgb), expected)
 
 
-@pytest.mark.parametrize("height, width", [(200, 333), (97, 130), (65, 65)])
-def test_tiles_of_a_local_generator_equal_the_whole(height, width):
+@pytest.mark.parametrize("height, width", [(200, 333), (97, 230), (129, 129)])
+def test_tiles_of_a_local_function_equal_the_whole(height, width):
     rgb, generator = noise(height, width), Local()
-    whole = derain_image(generator, rgb, tile=512)
-    tiled = derain_image(generator, rgb, tile=64, overlap=32)
+    whole = derain_image(generator, rgb)
+    tiled = derain_image(generator, rgb, tile=112)
     assert whole.std() > 5
-    assert np.abs(tiled.astype(int) - whole).max() <= 1
+    np.testing.assert_array_equal(tiled, whole)
 
 
-def test_no_seams():
-    """A generator whose brightness drifts from tile to tile must not leave edges."""
-    rgb = smooth(300, 300)
-    drift = iter(np.tile([0.0, 0.1, 0.2], 100))
+CONFIGS = {
+    "rain_layer": GeneratorConfig(8, 1, "rain_layer", taps=()),
+    "tanh": GeneratorConfig(8, 2, "tanh", taps=()),
+    "residual, antialias": GeneratorConfig(8, 1, "residual", antialias=True, taps=()),
+    "no norm": GeneratorConfig(8, 1, "rain_layer", norm="none", taps=()),
+    "skips, high-pass": GeneratorConfig(8, 1, "residual", skips=True, high_pass=True, taps=()),
+}
 
-    def generator(image):
-        return image + next(drift)
 
-    derained = derain_image(generator, rgb, tile=128, overlap=64).astype(int)
-    change = derained - rgb
-    assert change.max() > 10
-    for axis in (0, 1):  # 0.2 is 25 levels, faded over the middle 32 pixels
-        assert np.abs(np.diff(change, axis=axis)).max() <= 3
+def trained(config: GeneratorConfig) -> ResNetGenerator:
+    """Weights with which every layer matters, as in a trained network."""
+    generator = ResNetGenerator(config).eval().requires_grad_(False)
+    for name, parameter in generator.named_parameters():
+        torch.nn.init.normal_(parameter, std=0.05 if "weight" in name else 0.5)
+    return generator
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_tiles_of_a_generator_equal_the_whole(config):
+    """The norms see the whole picture, and no tile lacks context: not a level differs."""
+    rgb, generator = smooth(260, 300) // 2 + noise(260, 300) // 4, trained(config)
+    rgb[:, 150:] //= 3  # tiles normalised one by one would differ
+    whole = generator(to_tensor(rgb)[None])
+    assert to_uint8(whole[0]).std() > 5 and (whole[0] - to_tensor(rgb)).std() > 0.05
+    tiled = derain_image(generator, rgb, tile=128).astype(int)
+    assert np.abs(tiled - to_uint8(whole[0])).max() <= 1
+    assert np.mean(tiled != to_uint8(whole[0])) < 1e-3
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_context_is_what_an_output_pixel_sees(config):
+    """Beyond it the gradient is zero, and a pixel nearer it is not."""
+    network = copy.deepcopy(trained(config))
+    image = torch.rand(1, 3, 160, 160) * 2 - 1
+    fixed = fix_statistics(network, image)
+    side, reach = 160, context(config)
+    changed = image.clone()
+    changed[..., : side // 2 - reach - 8] *= -1  # columns this far left of the middle
+    same = fixed(changed)[..., side // 2 - 8 :] == fixed(image)[..., side // 2 - 8 :]
+    assert same.all()
+    changed = image.clone()
+    changed[..., : side // 2 - reach + 8] *= -1
+    same = fixed(changed)[..., side // 2 - 8 :] == fixed(image)[..., side // 2 - 8 :]
+    assert not same.all()
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+@pytest.mark.parametrize("dtype, tolerance", [(torch.float32, 1e-4), (torch.bfloat16, 0.1)])
+def test_fixed_statistics_of_an_image_change_nothing_for_it(config, dtype, tolerance):
+    generator, image = trained(config), torch.rand(1, 3, 64, 96) * 2 - 1
+    before = {name: value.clone() for name, value in generator.state_dict().items()}
+    fixed = fix_statistics(generator, image, dtype)(image)
+    assert fixed.dtype == torch.float32
+    torch.testing.assert_close(fixed, generator(image), atol=tolerance, rtol=0)
+    for name, value in generator.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+def test_statistics_are_those_of_all_windows_together(monkeypatch):
+    """Which is batch normalisation while training."""
+    generator = trained(GeneratorConfig(4, 1, taps=()))
+    sample = torch.cat([torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32) / 4])
+    fixed = fix_statistics(generator, sample)(sample)
+    apart = generator(sample)
+    monkeypatch.setattr(F, "group_norm", lambda x, _: F.batch_norm(x, None, None, training=True))
+    together = generator(sample)
+    assert (together - apart).abs().max() > 0.05
+    torch.testing.assert_close(fixed, together, atol=1e-4, rtol=0)
+
+
+def test_large_pictures_are_sampled_all_over():
+    rows, columns = 3000, 4000
+    windows = _windows(rows, columns)
+    seen = np.zeros((rows, columns), bool)
+    for y, x in windows:
+        assert (y.stop - y.start, x.stop - x.start) == (256, 256)
+        seen[y, x] = True
+    assert seen.sum() == 2**20 and seen[:4, :4].all() and seen[-4:, -4:].all()
+    assert _windows(1024, 1024) == [np.s_[:1024, :1024]]
+    assert [y for y, _ in _windows(16, 10**6)] == 16 * [slice(0, 16)]
+
+
+def test_memory_decides_the_tile():
+    # 6 maps of 64 channels of 4 bytes: 1536 bytes for each pixel
+    assert tile_for(1.5, 64, torch.float32) == 1024
+    assert tile_for(0.375, 64, torch.float32) == 512
+    assert tile_for(0.75, 64, torch.bfloat16) == 1024
+    assert tile_for(1000, 64, torch.float32) == LARGEST
+    with pytest.raises(ValueError, match="above 0"):
+        derain_image(trained(CONFIGS["tanh"]), noise(20, 20), memory=0)
+
+
+def test_precision_is_used():
+    rgb, generator = smooth(60, 300), load_derainer("demo")
+    for tile in (None, 128):  # whole, and with fixed statistics
+        single, half = (
+            derain_image(generator, rgb, precision=precision, tile=tile).astype(int)
+            for precision in ("float32", "bfloat16")
+        )
+        assert 0 < np.abs(half - single).mean() < 0.2
 
 
 def test_bad_arguments_and_generators():
@@ -114,9 +212,9 @@ def test_bad_arguments_and_generators():
     for bad in (rgb / 255, rgb[..., 0], rgb[:0], np.dstack([rgb, rgb])):
         with pytest.raises(ValueError, match="expected uint8"):
             derain_image(identity, bad)
-    for tile, overlap in [(62, 16), (64, 15), (64, 36), (8, 4), (64, -4)]:
-        with pytest.raises(ValueError, match="multiples of 4"):
-            derain_image(identity, rgb, tile=tile, overlap=overlap)
+    for tile in (108, 114, 0, -128):
+        with pytest.raises(ValueError, match="multiple of 4 and at least 112"):
+            derain_image(identity, rgb, tile=tile)
     with pytest.raises(ValueError, match="shape must stay"):
         derain_image(lambda image: image[..., 1:], rgb)
     with pytest.raises(ValueError, match="NaN"):

@@ -14,6 +14,7 @@ from cclgan_lite.networks import (
     ResNetGenerator,
     gather_patches,
     high_pass,
+    lean,
     sample_places,
 )
 from cclgan_lite.networks.norm import instance_norm
@@ -155,3 +156,65 @@ def test_instance_norm_is_its_formula_in_every_layout(batch, layout, gradient_la
     torch.testing.assert_close(instance_norm(x), formula)
     mine, theirs = (torch.autograd.grad(y, x, gradient) for y in (instance_norm(x), formula))
     torch.testing.assert_close(mine, theirs)
+
+
+@pytest.mark.parametrize("bfloat16", [False, True])
+@pytest.mark.parametrize("options", [{}, {"norm": "none", "skips": True}, {"antialias": True}])
+def test_lean_convolutions_change_nothing(monkeypatch, options, bfloat16):
+    """Output and gradients are those of the plain layers, also when backward comes twice."""
+    generator = ResNetGenerator(GeneratorConfig(**SMALL, **options))
+    for parameter in generator.parameters():
+        parameter.data.add_(torch.randn_like(parameter), alpha=0.05)
+    image = (torch.rand(2, 3, 32, 20) * 2 - 1).requires_grad_()
+    inputs = [image, *generator.parameters()]
+
+    def run():
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            output, taps = generator(image, taps=("down1", "block1"))
+        loss = output.float().square().mean()
+        loss = loss + sum(f.float().square().mean() for f in taps.values())
+        first = torch.autograd.grad(loss, inputs, retain_graph=True)
+        again = torch.autograd.grad(loss, inputs)
+        torch.testing.assert_close(first, again)
+        return output, torch.cat([g.flatten() for g in first])
+
+    output, gradient = run()
+    monkeypatch.setattr(lean, "_pays", lambda x: False)
+    plain_output, plain_gradient = run()
+    tolerance = 0.02 if bfloat16 else 1e-5
+    assert (output - plain_output).norm() < tolerance * plain_output.norm()
+    assert (gradient - plain_gradient).norm() < tolerance * plain_gradient.norm()
+
+
+@pytest.mark.parametrize("stride, padding_mode", [(1, "reflect"), (2, "zeros")])
+def test_lean_convolution_in_double_precision(stride, padding_mode):
+    """Against numerical derivatives."""
+    conv = torch.nn.Conv2d(2, 3, 3, stride, 1, padding_mode=padding_mode, dtype=torch.float64)
+    x = torch.randn(2, 2, 5, 6, dtype=torch.float64, requires_grad=True)
+
+    def function(x, weight, bias):
+        return lean._LeanConv.apply(x, weight, bias, conv, True, True)
+
+    assert torch.autograd.gradcheck(function, (x, conv.weight, conv.bias))
+
+
+def test_lean_convolutions_keep_less():
+    """Bytes that the graph of a generator holds on to."""
+    generator = ResNetGenerator(GeneratorConfig(filters=8, blocks=4))
+    image = torch.rand(1, 3, 64, 64)
+
+    def kept() -> int:
+        storages = {}
+
+        def pack(tensor):
+            storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            graph = generator(image)  # noqa: F841  keeps the storages alive
+        return sum(storages.values())
+
+    mine = kept()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lean, "_pays", lambda x: False)
+        assert mine < 0.75 * kept()

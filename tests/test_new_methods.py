@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -11,17 +11,11 @@ from PIL import Image
 from torch import Tensor, nn
 
 from cclgan_lite.data.folders import Augment
-from cclgan_lite.losses import LCL, Adversarial, PixelL1
-from cclgan_lite.losses.term import Look, Term
-from cclgan_lite.methods import METHODS
+from cclgan_lite.losses import PixelL1
+from cclgan_lite.losses.term import Look
+from cclgan_lite.methods.cut import CUT
 from cclgan_lite.methods.cyclegan import CycleGAN
-from cclgan_lite.networks import (
-    DiscriminatorConfig,
-    GeneratorConfig,
-    PatchDiscriminator,
-    PatchProjection,
-    ResNetGenerator,
-)
+from cclgan_lite.networks import DiscriminatorConfig, GeneratorConfig
 from cclgan_lite.training.config import Config
 from cclgan_lite.training.run import Run
 from cclgan_lite.training.trainer import Trainer, resume, sample_grid, train
@@ -47,39 +41,25 @@ class LearnedNegatives:
 
 
 @dataclass(frozen=True)
-class CUT:
-    """One generator; the query is encoded by the generator that made it."""
+class Harder(CUT):
+    """CUT with such negatives: a network and a player of its own."""
 
-    adversarial: Adversarial = Adversarial(games=(("judge_clean", "clean", "derained"),))
-    nce: LCL = LCL(weight=1.0, patches=8, pairs=(("derainer", "rainy", "derainer", "derained"),))
-    hard: LearnedNegatives = LearnedNegatives(weight=0.0)
-
-    delivers = "derainer"
-    grid = (("rainy", "derained"),)
-    wiring = {"derained": ("derainer", "rainy")}
-
-    def terms(self) -> dict[str, Term]:
-        terms = {"adversarial": self.adversarial, "nce": self.nce, "hard": self.hard}
-        return {name: term for name, term in terms.items() if term.weight}
+    hard: LearnedNegatives = LearnedNegatives()
 
     def networks(self) -> dict[str, nn.Module]:
-        derainer = ResNetGenerator(GENERATOR)
-        networks = {"derainer": derainer, "judge_clean": PatchDiscriminator(JUDGE),
-                    "derainer_mlp": PatchProjection(derainer.tap_channels(), 8)}
-        return networks | ({"negatives": nn.Linear(8, 16)} if self.hard.weight else {})
+        return super().networks() | {"negatives": nn.Linear(8, 16)}
 
     def players(self) -> dict[str, tuple[tuple[str, ...], float]]:
-        return {"generators": (("derainer", "derainer_mlp"), 1.0),
-                "discriminators": (("judge_clean",), 1.0),
-                "negatives": (("negatives",), 0.5)}
+        return super().players() | {"negatives": (("negatives",), 0.5)}
 
 
 CYCLE = CycleGAN(generator=GENERATOR, discriminator=JUDGE, identity=PixelL1(0.0, ()))
+SMALL = {"generator": GENERATOR, "discriminator": JUDGE, "projection": 8,
+         "lcl": replace(CUT().lcl, patches=8)}
 
 
-@pytest.mark.parametrize("method", [CYCLE, CUT()], ids=["CycleGAN", "CUT"])
-def test_neighbours_resume(method, tmp_path, monkeypatch):
-    monkeypatch.setitem(METHODS, "CUT", CUT)
+@pytest.mark.parametrize("method", [CYCLE, CUT(**SMALL)], ids=["CycleGAN", "CUT"])
+def test_neighbours_resume(method, tmp_path):
     for name in ("rainy", "clean"):
         (tmp_path / name).mkdir()
         pixels = torch.randint(256, (60, 60, 3), dtype=torch.uint8).numpy()
@@ -94,9 +74,9 @@ def test_neighbours_resume(method, tmp_path, monkeypatch):
     "method, losses",
     [
         (CYCLE, {"adversarial/generators", "adversarial/discriminators", "cycle/generators"}),
-        (CUT(), {"adversarial/generators", "adversarial/discriminators", "nce/generators"}),
-        (CUT(hard=LearnedNegatives()),
-         {"adversarial/generators", "adversarial/discriminators", "nce/generators",
+        (CUT(**SMALL), {"adversarial/generators", "adversarial/discriminators", "lcl/generators"}),
+        (Harder(**SMALL),
+         {"adversarial/generators", "adversarial/discriminators", "lcl/generators",
           "hard/generators", "hard/negatives"}),
     ],
     ids=["CycleGAN", "CUT", "learned negatives"],
@@ -116,7 +96,7 @@ def test_neighbours_train(method, losses):
 
 def test_players_may_oppose_each_other():
     """The negatives climb what the derainer descends."""
-    method = CUT(hard=LearnedNegatives())
+    method = Harder(**SMALL)
     trainer = Trainer(Config(method=method, lr=5e-2), 10_000, torch.device("cpu"))
     batch = {name: torch.rand(1, 3, 48, 48) * 2 - 1 for name in ("rainy", "clean")}
     for group in trainer.optimizers["generators"].param_groups:

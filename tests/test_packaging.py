@@ -22,7 +22,7 @@ REQUIREMENTS = [
 
 # Places that may also import what an extra installs.
 OPTIONAL = {"course": "notebooks", "data/prepare/download.py": "data",
-            "evaluation/extras.py": "extras"}
+            "evaluation/extras.py": "extras", "inference/export.py": "onnx"}
 
 
 def test_environment_yml_installs_the_project():

@@ -64,14 +64,15 @@ def test_every_recipe_survives_json_and_takes_a_step(name):
         config,
         method=dataclasses.replace(
             method,
-            generator=dataclasses.replace(method.generator, filters=4, blocks=1),
+            generator=dataclasses.replace(method.generator, filters=4, blocks=5),
             discriminator=dataclasses.replace(method.discriminator, filters=4),
             projection=8,
             embedder="random",  # CLIP needs a download
         ),
     )
     trainer = Trainer(small, 10, torch.device("cpu"))
-    batch = {n: torch.rand(config.batch, 3, 48, 48) * 2 - 1 for n in ("rainy", "clean")}
+    names = ("rainy", "clean", "showered")
+    batch = {name: torch.rand(config.batch, 3, 48, 48) * 2 - 1 for name in names}
     losses, _ = trainer.train_step(batch)
     assert all(torch.isfinite(value) for value in losses.values())
     assert {key.split("/")[0] for key in losses} == set(method.terms())

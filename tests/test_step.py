@@ -8,13 +8,17 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from cclgan_lite.losses import LCL, Adversarial, InterCCL, IntraCCL
 from cclgan_lite.losses.lcl import CODE_PAIRS
 from cclgan_lite.losses.pixel import identity, rederain
 from cclgan_lite.methods.cclgan import CCLGAN
 from cclgan_lite.networks import DiscriminatorConfig, GeneratorConfig
+from cclgan_lite.training.config import Config
 from cclgan_lite.training.step import Step, training_step
+from cclgan_lite.training.trainer import Trainer
 
 SMALL = CCLGAN(
     generator=GeneratorConfig(filters=4, blocks=1, taps=("down1", "block1")),
@@ -227,3 +231,78 @@ def test_only_the_derainer_hears_the_rederain_loss():
     more = torch.autograd.grad(same, list(step.networks["derainer"].parameters()))
     for p, g, m in zip(step.networks["derainer"].parameters(), expected, more, strict=True):
         torch.testing.assert_close(p.grad, g + m, atol=1e-5, rtol=1e-4)
+
+
+class Watch(TorchDispatchMode):
+    """Counts operations after which a GPU's queue would have to run empty."""
+
+    waits = ("_local_scalar_dense", "nonzero", "is_nonzero", "equal", "masked_select", "unique")
+
+    def __init__(self):
+        super().__init__()
+        self.seen = Counter()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        name = function.overloadpacket.__name__
+        if name.startswith(self.waits):
+            self.seen[name] += 1
+        return function(*args, **(kwargs or {}))
+
+
+class WatchCalls(TorchFunctionMode):
+    """Counts copies between host and device: what a CPU does for nothing, a GPU waits for."""
+
+    copies = ("cpu", "numpy", "tolist", "item", "tensor", "as_tensor", "new_tensor", "from_numpy",
+              "__bool__", "__float__", "__int__", "__index__")
+
+    def __init__(self):
+        super().__init__()
+        self.seen = Counter()
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if (name := getattr(function, "__name__", "")) in self.copies:
+            self.seen[name] += 1
+        return function(*args, **(kwargs or {}))
+
+
+LEVERS = replace(
+    SMALL,
+    generator=GeneratorConfig(filters=4, blocks=1, head="rain_layer", antialias=True),
+    discriminator=DiscriminatorConfig(filters=4, norm="spectral", high_pass=True),
+    identity=identity(1.0),
+    rederain=rederain(10.0),
+)
+
+
+@pytest.mark.parametrize("method", [SMALL, LEVERS])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_nothing_waits_for_the_device(method, precision):
+    trainer = Trainer(Config(method=method, precision=precision), 10, torch.device("cpu"))
+    trainer.train_step(images())  # optimisers build their state at the first step
+    with Watch() as operations, WatchCalls() as calls:
+        trainer.train_step(images())
+    assert not operations.seen and not calls.seen
+
+
+@pytest.mark.parametrize("wait", [lambda x: x.item(), lambda x: x.nonzero(), bool])
+def test_waiting_would_be_seen(wait):
+    with Watch() as operations:
+        wait(torch.ones(()))
+    assert operations.seen
+    with WatchCalls() as calls:
+        torch.ones(1).cpu()
+    assert calls.seen
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", [SMALL, LEVERS])
+def test_compiled_networks_take_the_same_step(method):
+    """Also the second step, which starts from what the first has learned."""
+    batch, losses = images(), []
+    for compiled in (False, True):
+        config = Config(method=method, compile=compiled)
+        trainer = Trainer(config, 10, torch.device("cpu"))
+        trainer.train_step(batch)
+        losses.append(trainer.train_step(batch)[0])
+        assert not any("_orig_mod" in name for name in trainer.networks.state_dict())
+    torch.testing.assert_close(*losses, rtol=1e-3, atol=1e-5)

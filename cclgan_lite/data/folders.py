@@ -18,6 +18,7 @@ from torch.utils.data import Dataset
 
 from cclgan_lite.data.images import list_images, read_rgb, read_size, to_tensor
 from cclgan_lite.data.pairs import pair_files
+from cclgan_lite.data.shower import Shower
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,15 @@ class Augment:
 
     def cut(self, rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """The part that chance decides: place of the crop, flip."""
-        y = rng.integers(rgb.shape[0] - self.crop + 1)
-        x = rng.integers(rgb.shape[1] - self.crop + 1)
+        y, x, flipped = self.place(*rgb.shape[:2], rng)
         rgb = rgb[y : y + self.crop, x : x + self.crop]
-        return rgb[:, ::-1] if self.flip and rng.random() < 0.5 else rgb
+        return rgb[:, ::-1] if flipped else rgb
+
+    def place(self, height: int, width: int, rng: np.random.Generator) -> tuple[int, int, bool]:
+        """Top and left of the crop, and whether it is flipped."""
+        y = rng.integers(height - self.crop + 1)
+        x = rng.integers(width - self.crop + 1)
+        return int(y), int(x), self.flip and rng.random() < 0.5
 
 
 def _resize(rgb: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -64,6 +70,7 @@ def _resize(rgb: np.ndarray, height: int, width: int) -> np.ndarray:
 class UnpairedFolders(Dataset):
     """`dataset[k]` -> {"rainy", "clean"}: unrelated scenes, [3, crop, crop] tensors in [-1, 1].
 
+    With a `shower` whose share is above 0 also "showered", the clean crop in rendered rain.
     Every epoch visits each rainy image once in a new order; the clean partner is drawn at random.
     Decoded and resized images are kept in memory up to `cache_bytes`.
     Raises ImageError, naming the folder or the file.
@@ -77,11 +84,13 @@ class UnpairedFolders(Dataset):
         seed: int = 0,
         length: int | None = None,
         cache_bytes: int = 2**30,
+        shower: Shower | None = None,
     ):
         self.files = {"rainy": list_images(Path(rainy)), "clean": list_images(Path(clean))}
         for path in (*self.files["rainy"], *self.files["clean"]):
             read_size(path)  # what is no picture is told now, not after hours
         self.augment = augment or Augment()
+        self.shower = shower or Shower()
         self.seed = seed
         self.length = length if length is not None else len(self.files["rainy"])
         self.cache_bytes = cache_bytes
@@ -96,14 +105,19 @@ class UnpairedFolders(Dataset):
         return self.length
 
     def __getitem__(self, k: int) -> dict[str, Tensor]:
+        files, rng = self.choose(k)
+        item = {name: self.augment.cut(self._read(path), rng) for name, path in files.items()}
+        if self.shower.share:
+            item["showered"] = self.shower(item["clean"], rng)
+        return {name: to_tensor(rgb) for name, rgb in item.items()}
+
+    def choose(self, k: int) -> tuple[dict[str, Path], np.random.Generator]:
+        """The two files of item k, and the generator that decides all the rest of it."""
         epoch, position = divmod(k, len(self.files["rainy"]))
         rng = np.random.default_rng([self.seed, 1, k])
         rainy = _order(self.seed, epoch, len(self.files["rainy"]))[position]
         clean = rng.integers(len(self.files["clean"]))
-        return {
-            "rainy": to_tensor(self.augment.cut(self._read(self.files["rainy"][rainy]), rng)),
-            "clean": to_tensor(self.augment.cut(self._read(self.files["clean"][clean]), rng)),
-        }
+        return {"rainy": self.files["rainy"][rainy], "clean": self.files["clean"][clean]}, rng
 
     def _read(self, path: Path) -> np.ndarray:
         if path not in self._cache:

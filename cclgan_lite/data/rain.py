@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 LAYER_DEPTHS = (2.0, 4.0, 8.0, 16.0, 32.0)  # metres; each layer stands for one octave of depth
+MARGIN = 1.25  # mean streak lengths beyond the image within which streaks may begin
 MAX_ANGLE = 60.0  # degrees; streaks are drawn row by row, so they must not lie flat
 
 
@@ -124,7 +125,7 @@ def streak_layer(
     fwhm = width * rng.lognormal(-0.045, 0.3, count).clip(0.4, 2.2)
     light = (brightness * rng.lognormal(-0.1, 0.45, count)).clip(0, 0.92)
     lean = np.radians(angle + jitter * rng.standard_normal(count).clip(-2.5, 2.5))
-    margin = 1.25 * length  # streaks that begin or end outside the image
+    margin = MARGIN * length  # streaks that begin or end outside the image
     y0 = rng.uniform(-margin, height + margin, count)
     x0 = rng.uniform(-margin, columns + margin, count)
     phase = rng.uniform(0, 2 * np.pi, count)

@@ -1,14 +1,18 @@
 """Deraining pictures of any size in bounded memory, and whole folders of picture files.
 
-A large picture is cut into overlapping tiles whose results are cross-faded. The fade weights of
-all tiles sum to one at every pixel, so whole rows of tiles can be finished and dropped one after
-the other: memory holds the 8-bit picture, its result, one row of tiles and one tile's activations.
+A picture of up to a megapixel passes through the generator whole. A larger one is cut into tiles,
+each computed with its surroundings, under norm statistics that are the same for all (`fixed.py`):
+the tiles fit without seams, and how many there are changes the speed, not the picture. Memory
+holds the 8-bit picture, its result and the activations of one tile.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
+from itertools import product
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -16,9 +20,31 @@ from torch import Tensor
 from tqdm import tqdm
 
 from cclgan_lite.data.images import ImageError, list_images, rewrite_photos, to_tensor, to_uint8
+from cclgan_lite.inference.fixed import context, fix_statistics
+from cclgan_lite.networks import ResNetGenerator
 
 MULTIPLE = 4  # the generator halves the picture twice and doubles it twice
 SMALLEST = 16  # reflection padding inside the generator needs a few pixels at quarter size
+WINDOWS, WINDOW = 4, 256  # statistics come from up to 4 x 4 windows of 256 x 256: a megapixel
+LARGEST = 1536  # larger tiles save hardly any surroundings and leave the processor's caches
+Precision = Literal["float32", "bfloat16"]
+
+
+def pick_precision(device: torch.device) -> Precision:
+    """bfloat16 where the processor or GPU multiplies it at full speed, else float32."""
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        has_bf16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+        fast = device.type == "cpu" and has_bf16()
+    return "bfloat16" if fast else "float32"
+
+
+def default_memory(device: torch.device) -> float:
+    """GiB for activations: half of what a GPU has free; one on a CPU, where more is no faster."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] / 2**31
+    return 1.0
 
 
 @torch.inference_mode()
@@ -26,80 +52,105 @@ def derain_image(
     generator: Callable[[Tensor], Tensor],
     rgb: np.ndarray,
     *,
-    tile: int = 512,
-    overlap: int = 96,
+    memory: float | None = None,
+    precision: Precision = "float32",
     device: str | torch.device = "cpu",
     progress: bool = False,
+    tile: int | None = None,
 ) -> np.ndarray:
     """Derain one picture, uint8 [H, W, 3], of any size; the result has the same shape.
 
     Args:
         generator: rainy to derained, [1, 3, h, w] in [-1, 1], for h and w divisible by 4; a
-            module has to be on `device` and in evaluation mode.
-        tile: side of the square tiles in pixels. A picture no larger passes through the
-            generator once, whole. Memory grows with its square.
-        overlap: pixels shared by neighbouring tiles. Their outer quarter, which lacks the
-            context beyond the tile, is not used; the middle half is cross-faded.
+            module has to be on `device` and in evaluation mode. Any function will do, but only
+            the statistics of a `ResNetGenerator` are fixed for a large picture.
+        memory: GiB that the activations of one pass may take, besides the picture and its
+            result; None is `default_memory`. The megapixel that the statistics come from, in
+            float32, is always allowed.
+        precision: of the convolutions; bfloat16 changes results by a tenth of a grey level.
+        tile: side of the square tiles in pixels, surroundings included, in place of `memory`.
 
     Raises:
-        ValueError: `rgb` is not uint8 [H, W, 3], `tile` or `overlap` is unusable, or the
+        ValueError: `rgb` is not uint8 [H, W, 3], `tile` or `memory` is unusable, or the
             generator returns another size or values that are not finite.
     """
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.size == 0:
         raise ValueError(f"expected uint8 [H, W, 3], got {rgb.dtype} {list(rgb.shape)}")
-    if tile % MULTIPLE or overlap % MULTIPLE or tile < SMALLEST or not 0 <= overlap <= tile // 2:
+    device, dtype = torch.device(device), getattr(torch, precision)
+    known = isinstance(generator, ResNetGenerator)
+    margin = context(generator.config) if known else 48
+    if tile is None:
+        filters = generator.config.filters if known else 64
+        memory = default_memory(device) if memory is None else memory
+        tile = max(tile_for(memory, filters, dtype), 4 * margin)
+    if tile < 2 * margin + SMALLEST or tile % MULTIPLE:
         raise ValueError(
-            f"tile {tile} and overlap {overlap} must be multiples of {MULTIPLE}, the tile at "
-            f"least {SMALLEST} and the overlap at most half the tile"
+            f"a tile must be a multiple of {MULTIPLE} and at least {2 * margin + SMALLEST}, to "
+            f"hold {margin} pixels of surroundings on each side; got {tile}"
         )
     height, width = rgb.shape[:2]
     padding = [(0, max(-size % MULTIPLE, SMALLEST - size)) for size in (height, width)]
     padded = np.pad(rgb, [*padding, (0, 0)], mode="reflect") if np.any(padding) else rgb
-    rows, columns = (_spans(size, tile, overlap) for size in padded.shape[:2])
+    rows, columns = padded.shape[:2]
 
+    def images(windows: list[tuple[slice, slice]]) -> Tensor:
+        return torch.stack([to_tensor(padded[window]) for window in windows]).to(device)
+
+    def plain(rainy: Tensor) -> Tensor:
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            return generator(rainy)
+
+    parts = [((0, rows), (0, columns))]
+    normed = known and generator.config.norm != "none"
+    limit = min(tile, WINDOWS * WINDOW) if normed else tile
+    if rows * columns > limit**2:
+        parts = list(product(_parts(rows, tile, margin), _parts(columns, tile, margin)))
+    if known and (len(parts) > 1 or not normed):
+        run = fix_statistics(generator, images(_windows(rows, columns)), dtype)
+    else:
+        run = plain
     result = np.empty_like(padded)
-    unfinished = torch.zeros(3, 0, padded.shape[1])  # lower part of the tile row above
-    # Where the next row of tiles begins, this one's part above is finished.
-    finished = [start for start, _ in rows[1:]] + [padded.shape[0]]
-    with tqdm(total=len(rows) * len(columns), disable=not progress, leave=False) as bar:
-        for (top, fade_y), end in zip(rows, finished, strict=True):
-            row = torch.zeros(3, len(fade_y), padded.shape[1])
-            row[:, : unfinished.shape[1]] = unfinished
-            for left, fade_x in columns:
-                window = slice(left, left + len(fade_x))
-                rainy = to_tensor(padded[top : top + len(fade_y), window])[None].to(device)
-                derained = generator(rainy)
-                if derained.shape != rainy.shape:
-                    sizes = f"{list(rainy.shape)} into {list(derained.shape)}"
-                    raise ValueError(f"the generator turned {sizes}, the shape must stay")
-                row[:, :, window] += derained[0].float().cpu() * fade_y[:, None] * fade_x
-                bar.update()
-            result[top:end] = to_uint8(row[:, : end - top])
-            unfinished = row[:, end - top :]
+    for (top, bottom), (left, right) in tqdm(parts, disable=not progress, leave=False):
+        y, x = max(0, top - margin), max(0, left - margin)  # where the surroundings begin
+        rainy = images([np.s_[y : bottom + margin, x : right + margin]])
+        derained = run(rainy)
+        if derained.shape != rainy.shape:
+            sizes = f"{list(rainy.shape)} into {list(derained.shape)}"
+            raise ValueError(f"the generator turned {sizes}, the shape must stay")
+        inner = derained[0, :, top - y : bottom - y, left - x : right - x]
+        result[top:bottom, left:right] = to_uint8(inner)
     return result[:height, :width]
 
 
-def _spans(size: int, tile: int, overlap: int) -> list[tuple[int, Tensor]]:
-    """Tiles along one axis: (start, weight of every pixel); the weights sum to one everywhere.
+def tile_for(memory: float, filters: int, dtype: torch.dtype) -> int:
+    """Side of the largest useful tile whose activations fit into `memory` GiB.
 
-    Starts are multiples of 4, so that a tile meets the generator's strides as the whole does.
+    At its peak a pass holds six times the feature maps of the first layer.
     """
-    length = min(size, tile)
-    starts = [*range(0, size - length, tile - overlap), size - length]
-    ramp = (2 * (torch.arange(overlap) + 0.5) / max(overlap, 1) - 0.5).clamp(0, 1)
-    weights, total = [], torch.zeros(size)
-    for start in starts:
-        weight = torch.ones(length)
-        if start > 0:
-            weight[:overlap] *= ramp
-        if start + length < size:
-            weight[length - overlap :] *= ramp.flip(0)
-        total[start : start + length] += weight
-        weights.append(weight)
-    return [
-        (start, weight / total[start : start + length])
-        for start, weight in zip(starts, weights, strict=True)
-    ]
+    if not memory > 0:
+        raise ValueError(f"memory must be above 0 GiB, not {memory}")
+    side = math.isqrt(int(memory * 2**30 / (6 * filters * dtype.itemsize)))
+    return min(LARGEST, side) // MULTIPLE * MULTIPLE
+
+
+def _parts(size: int, tile: int, margin: int) -> list[tuple[int, int]]:
+    """An axis in equal parts (start, end), which are tiles together with `margin` on each side."""
+    count = 1 if size <= tile else math.ceil(size / (tile - 2 * margin))
+    step = MULTIPLE * math.ceil(size / count / MULTIPLE)
+    return [(start, min(start + step, size)) for start in range(0, size, step)]
+
+
+def _windows(rows: int, columns: int) -> list[tuple[slice, slice]]:
+    """The windows that the statistics come from: all of a small picture, a grid in a large one."""
+    if rows * columns <= (WINDOWS * WINDOW) ** 2:
+        return [np.s_[:rows, :columns]]
+
+    def places(size: int) -> list[slice]:
+        side = min(size, WINDOW)
+        starts = np.linspace(0, size - side, WINDOWS).astype(int) // MULTIPLE * MULTIPLE
+        return [slice(start, start + side) for start in starts]
+
+    return list(product(places(rows), places(columns)))
 
 
 def derain_files(

@@ -5,31 +5,40 @@
 - rederain: n* = n. The clean branch makes its own pairs (r~, n), so this teaches the derainer
   with exact truths, as far as r~ looks like rain. Only the derainer hears it: the rainer would
   learn to please it by raining less.
+- rehearsal: the derainer finds the clean picture under a rendered shower (`data/shower.py`).
+- transplant: it finds the clean picture under the rain that it took from a rainy one.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch.nn.functional as F
 from torch import Tensor
 
-from cclgan_lite.losses.contrastive import distance
 from cclgan_lite.losses.term import Look, Views
 
 
 @dataclass(frozen=True)
 class PixelL1:
-    """Mean over the pairs (image, target) of their mean absolute difference."""
+    """Mean over the pairs (image, target) of their mean absolute difference.
+
+    With a `knee` k, differences d below it count d^2 / (2 k), larger ones |d| - k / 2. Most pixels
+    have no rain, so the best guess of an untrained derainer under L1 is no rain at all, and there
+    it stays; the quadratic part follows the mean, not the median.
+    """
 
     weight: float
     pairs: tuple[tuple[str, str], ...]
     audience: str = "generators"  # who descends it: all generators, or one network
+    knee: float = 0.0  # if above 0, smaller differences count quadratically (Huber)
 
     def looks(self) -> list[Look]:
         return []
 
     def __call__(self, step: Views) -> dict[str, Tensor]:
-        losses = [distance(step.image(a), step.image(b)).mean() for a, b in self.pairs]
+        images = [(step.image(a), step.image(b)) for a, b in self.pairs]
+        losses = [F.smooth_l1_loss(a, b, beta=self.knee) for a, b in images]
         return {self.audience: sum(losses) / len(losses)}
 
 
@@ -43,3 +52,11 @@ def identity(weight: float) -> PixelL1:
 
 def rederain(weight: float) -> PixelL1:
     return PixelL1(weight, (("rederained", "clean"),), audience="derainer")
+
+
+def rehearsal(weight: float) -> PixelL1:
+    return PixelL1(weight, (("dried", "clean"),), audience="derainer", knee=0.1)
+
+
+def transplant(weight: float) -> PixelL1:
+    return PixelL1(weight, (("wrung", "clean"),), audience="derainer", knee=0.1)

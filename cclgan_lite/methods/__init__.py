@@ -4,6 +4,7 @@
 """
 
 from cclgan_lite.methods.cclgan import CCLGAN
+from cclgan_lite.methods.cut import CUT
 from cclgan_lite.methods.cyclegan import CycleGAN
 
-METHODS: dict[str, type] = {"CCLGAN": CCLGAN, "CycleGAN": CycleGAN}
+METHODS: dict[str, type] = {"CCLGAN": CCLGAN, "CycleGAN": CycleGAN, "CUT": CUT}

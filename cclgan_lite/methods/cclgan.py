@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from cclgan_lite.losses import LCL, Adversarial, InterCCL, IntraCCL, PixelL1
-from cclgan_lite.losses.pixel import identity, rederain
+from cclgan_lite.losses.pixel import identity, rederain, rehearsal, transplant
 from cclgan_lite.losses.term import Term
 from cclgan_lite.networks import (
     DiscriminatorConfig,
@@ -24,6 +25,25 @@ from cclgan_lite.networks import (
     ResNetGenerator,
 )
 from cclgan_lite.networks.embedder import build_embedder
+
+
+@dataclass(frozen=True)
+class Transplant:
+    """The rain that the derainer sees in one picture, on another: n + k max(0, r - n~).
+
+    Self-collaboration (Lin et al., "Unsupervised image denoising in real-world scenarios via
+    self-collaboration parallel generative adversarial branches", ICCV 2023) for rain: the better
+    the derainer, the better the pairs it makes for itself. No gradient flows through the layer,
+    else it would learn to make easy pairs.
+    """
+
+    strength: tuple[float, float] = (0.8, 1.4)  # k is drawn from here: what it missed is missing
+
+    def __call__(self, clean: Tensor, rainy: Tensor, derained: Tensor) -> Tensor:
+        """[B, 3, H, W] each, in [-1, 1]; scenes of `clean` and `rainy` are unrelated."""
+        low, high = self.strength
+        k = low + (high - low) * torch.rand((), device=clean.device)  # one for all processes
+        return (clean + k * (rainy - derained).detach().clamp(min=0)).clamp(max=1)
 
 
 @dataclass(frozen=True)
@@ -40,6 +60,8 @@ class CCLGAN:
     inter: InterCCL = InterCCL()
     identity: PixelL1 = identity(0.0)
     rederain: PixelL1 = rederain(0.0)
+    rehearsal: PixelL1 = rehearsal(0.0)
+    transplant: PixelL1 = transplant(0.0)
 
     delivers = "derainer"  # the network that the user wants
     grid = (("rainy", "derained", "rerained"), ("clean", "rained", "rederained"))  # of samples
@@ -51,6 +73,9 @@ class CCLGAN:
         "rederained": ("derainer", "rained"),
         "identity_clean": ("derainer", "clean"),
         "identity_rainy": ("rainer", "rainy"),
+        "dried": ("derainer", "showered"),
+        "drenched": (Transplant(), "clean", "rainy", "derained"),
+        "wrung": ("derainer", "drenched"),
     }
 
     def terms(self) -> dict[str, Term]:

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from cclgan_lite.networks.high_pass import high_pass
 from cclgan_lite.networks.init import init_weights
 from cclgan_lite.networks.norm import instance_norm
 
@@ -81,9 +82,3 @@ class PatchDiscriminator(nn.Module):
             if 0 < i <= self.config.layers and self.config.norm == "instance":
                 x = instance_norm(x)
         return (x, features) if taps else x
-
-
-def high_pass(image: Tensor) -> Tensor:
-    """3 (x - mean over 7x7): what is left of an image when its smooth content is gone."""
-    smooth = F.avg_pool2d(F.pad(image, (3, 3, 3, 3), mode="reflect"), 7, stride=1)
-    return 3 * (image - smooth)

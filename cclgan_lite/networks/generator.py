@@ -13,15 +13,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cclgan_lite.networks.high_pass import high_pass
 from cclgan_lite.networks.init import init_weights
+from cclgan_lite.networks.lean import conv_to_few, lean_conv, norm_relu_conv
 from cclgan_lite.networks.norm import instance_norm
+
+Norm = Literal["instance", "none"]
 
 
 @dataclass(frozen=True)
 class GeneratorConfig:
     filters: int = 64  # channels of the first convolution; doubled by each of two downsamplings
     blocks: int = 9  # residual blocks at a quarter of the resolution
-    head: Literal["tanh", "residual", "rain_layer"] = "tanh"  # how the output image is formed
+    head: Literal["tanh", "residual", "rain_layer", "grey_layer"] = "tanh"  # forms the output
+    norm: Norm = "instance"  # none: brightness goes through unchanged
+    skips: bool = False  # add what the way down has seen to the way up, for fine detail
+    high_pass: bool = False  # see the fine structure of the image beside the image
     antialias: bool = False  # blur while down- and upsampling (the authors' code; Zhang 2019)
     taps: tuple[str, ...] = ("down1", "down2", "block1")  # features that LCL compares (their code)
 
@@ -37,6 +44,8 @@ class ResNetGenerator(nn.Module):
       the rainer (`adds_rain=True`) and subtracted by the derainer. It starts near zero and is an
       absolute value, because light only adds: a signed layer flattens streaks by brightening what
       is around them, and ReLU or softplus layers die before the discriminators can see rain.
+    - `grey_layer`: the same layer with its sign, for a derainer that is told the truth of some
+      pictures (`rehearsal`): it needs no rule against brightening.
 
     Tap names, in order: `stem`, `down1`, `down2`, `block1` ... `block{n}`. As in CUT, the taps of
     the convolutions are their raw outputs, before the norm.
@@ -48,23 +57,39 @@ class ResNetGenerator(nn.Module):
         self.adds_rain = adds_rain
         f = config.filters
         stride = 1 if config.antialias else 2
-        self.stem = nn.Conv2d(3, f, 7, padding=3, padding_mode="reflect")
+        seen = 6 if config.high_pass else 3
+        self.stem = nn.Conv2d(seen, f, 7, padding=3, padding_mode="reflect")
         self.down1 = nn.Conv2d(f, 2 * f, 3, stride, padding=1)
         self.down2 = nn.Conv2d(2 * f, 4 * f, 3, stride, padding=1)
-        self.blocks = nn.ModuleList(ResidualBlock(4 * f) for _ in range(config.blocks))
+        self.blocks = nn.ModuleList(
+            ResidualBlock(4 * f, config.norm) for _ in range(config.blocks)
+        )
         if config.antialias:
             self.up1 = nn.Conv2d(4 * f, 2 * f, 3, padding=1)
             self.up2 = nn.Conv2d(2 * f, f, 3, padding=1)
         else:
             self.up1 = nn.ConvTranspose2d(4 * f, 2 * f, 3, 2, padding=1, output_padding=1)
             self.up2 = nn.ConvTranspose2d(2 * f, f, 3, 2, padding=1, output_padding=1)
-        channels = 1 if config.head == "rain_layer" else 3
+        channels = 1 if config.head.endswith("layer") else 3
         self.last = nn.Conv2d(f, channels, 7, padding=3, padding_mode="reflect")
         init_weights(self)
+        if config.norm == "none":
+            self._scale_weights()
         if config.head == "residual":
             nn.init.zeros_(self.last.weight)
-        elif config.head == "rain_layer":
+        elif config.head.endswith("layer"):
             nn.init.normal_(self.last.weight, std=0.002)
+
+    def _scale_weights(self) -> None:
+        """Weights that keep the scale of features (He et al. 2015): no norm restores it.
+
+        Each block starts as little more than its identity.
+        """
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and module is not self.last:
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        for block in self.blocks:
+            block.conv2.weight.data.mul_(0.1)
 
     def tap_channels(self) -> dict[str, int]:
         """Channels of every tap in `config.taps`."""
@@ -77,64 +102,74 @@ class ResNetGenerator(nn.Module):
         self, image: Tensor, taps: Collection[str] = ()
     ) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
         """The output image; with `taps`, also `{tap: features}` of the same pass."""
-        features = self._encode(image, taps)
-        x = features.pop("_deepest")
-        x = _norm_relu(self.up1(_blur_up(x) if self.config.antialias else x))
-        x = _norm_relu(self.up2(_blur_up(x) if self.config.antialias else x))
-        output = self._compose(image, self.last(x))
+        features, seen = self._encode(image, taps)
+        x = seen.pop()
+        for up in (self.up1, self.up2):
+            x = self._norm_relu(up(_blur_up(x) if self.config.antialias else x))
+            if self.config.skips:
+                x = x + seen.pop()
+        output = self._compose(image, conv_to_few(self.last, x))
         return (output, features) if taps else output
 
     def encode(self, image: Tensor, taps: Collection[str]) -> dict[str, Tensor]:
         """Only the features: the pass stops at the deepest tap."""
         last_block = max((int(t[5:]) for t in taps if t.startswith("block")), default=0)
-        features = self._encode(image, taps, last_block)
-        features.pop("_deepest")
-        return features
+        return self._encode(image, taps, last_block)[0]
 
     def _encode(
         self, image: Tensor, taps: Collection[str], blocks: int | None = None
-    ) -> dict[str, Tensor]:
+    ) -> tuple[dict[str, Tensor], list[Tensor]]:
+        """The taps, and what the way up starts from: whole, half, quarter resolution."""
         names = ["stem", "down1", "down2", *(f"block{i + 1}" for i in range(len(self.blocks)))]
         if unknown := set(taps) - set(names):
             raise ValueError(f"no tap {sorted(unknown)}; this generator has {names}")
-        all_features = {}
-        x = image
+        features, seen = {}, []
+        x = torch.cat([image, high_pass(image)], 1) if self.config.high_pass else image
         for name in names[:3]:
-            x = all_features[name] = getattr(self, name)(x)
-            x = _norm_relu(x)
+            x = features[name] = getattr(self, name)(x)
+            x = self._norm_relu(x)
             if self.config.antialias and name != "stem":
                 x = _blur_down(x)
+            seen.append(x)
         for i, block in enumerate(self.blocks[:blocks]):
-            x = all_features[f"block{i + 1}"] = block(x)
-        return {tap: all_features[tap] for tap in taps} | {"_deepest": x}
+            x = features[f"block{i + 1}"] = block(x)
+        return {tap: features[tap] for tap in taps}, [*seen[:2], x]
+
+    def _norm_relu(self, x: Tensor) -> Tensor:
+        return F.relu(normalise(x, self.config.norm))
 
     def _compose(self, image: Tensor, last: Tensor) -> Tensor:
         if self.config.head == "tanh":
             return torch.tanh(last)
         if self.config.head == "residual":
             return image + last
+        if self.config.head == "grey_layer":
+            return image + last if self.adds_rain else image - last
         return image + last.abs() if self.adds_rain else image - last.abs()
 
 
 class ResidualBlock(nn.Module):
     """x + conv-norm-relu-conv-norm (x), reflection padded."""
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, norm: Norm = "instance"):
         super().__init__()
+        self.norm = norm
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect")
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, padding_mode="reflect")
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + instance_norm(self.conv2(_norm_relu(self.conv1(x))))
+        inner = lean_conv(self.conv1, x)
+        inner = norm_relu_conv(self.conv2, inner, normed=self.norm == "instance")
+        return x + normalise(inner, self.norm)
 
 
-def _norm_relu(x: Tensor) -> Tensor:
-    return F.relu(instance_norm(x))
+def normalise(x: Tensor, norm: Norm) -> Tensor:
+    return instance_norm(x) if norm == "instance" else x
 
 
 def _binomial(x: Tensor) -> Tensor:
     """[1 2 1] x [1 2 1] / 16 in every channel."""
-    line = x.new_tensor([0.25, 0.5, 0.25])
+    line = (2 - torch.arange(-1, 2, device=x.device).abs()).to(x.dtype) / 4  # 1/4, 1/2, 1/4
     kernel = (line[:, None] * line).expand(x.shape[1], 1, 3, 3)
     return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), kernel, groups=x.shape[1])
 

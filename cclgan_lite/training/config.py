@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cclgan_lite.data.folders import Augment
+from cclgan_lite.data.shower import Shower
 from cclgan_lite.methods.cclgan import CCLGAN
 
 
@@ -16,7 +17,9 @@ from cclgan_lite.methods.cclgan import CCLGAN
 class Config:
     method: CCLGAN = CCLGAN()
     augment: Augment = Augment()
+    shower: Shower = Shower()  # rendered rain that `rehearsal` needs
 
+    start: str = ""  # derainer that the run starts from: a shipped name, a file, a run; "": random
     seed: int = 0  # decides initial weights, data order, augmentation and sampled patches
     epochs: float = 400  # passes over the rainy images (section IV-A)
     steps: int | None = None  # if given, counts instead of epochs
@@ -31,6 +34,8 @@ class Config:
     sample_every: int = 500  # steps between two sample grids
     save_minutes: float = 2.0  # minutes between two checkpoints
     workers: int = 0  # processes that load data; 0 loads in the training process
+    resident: bool = False  # keep all pictures decoded on the device: no loading between steps
+    compile: bool = False  # torch.compile for the networks: minutes at the start, then faster
 
     def __post_init__(self):
         for name in ("batch", "log_every", "sample_every", "steps"):
@@ -38,6 +43,10 @@ class Config:
                 raise ValueError(f"{name} must be at least 1, not {value}")
         if self.epochs <= 0 or self.lr <= 0 or not 0 <= self.ema < 1:
             raise ValueError("epochs and lr must be above 0, and ema at least 0 but below 1")
+        if "rehearsal" in self.method.terms() and not self.shower.share:
+            raise ValueError("rehearsal needs rain: give --shower.share above 0")
+        if self.resident and self.shower.share:
+            raise ValueError("rendered rain is made while loading: leave out --resident")
         judge = getattr(self.method, "discriminator", None)
         if judge and self.augment.crop < (least := 3 * 2**judge.layers):
             raise ValueError(f"crop must be at least {least} for this discriminator")

@@ -90,7 +90,7 @@ class Run:
                 f"{folder / 'config.json'} is damaged or from another version: start a new run"
             ) from error
 
-    def write_versions(self, device: torch.device) -> None:
+    def write_versions(self, device: torch.device, processes: int = 1) -> None:
         write_json(
             self.folder / "versions.json",
             {
@@ -102,6 +102,7 @@ class Run:
                 "hardware": hardware(device),
                 "cores": os.cpu_count(),
                 "threads": torch.get_num_threads(),
+                "processes": processes,
             },
         )
 

@@ -7,7 +7,7 @@ images that anyone wants it to judge or to encode in one batch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -42,7 +42,11 @@ class Step:
 
     def image(self, name: str) -> Tensor:
         if name not in self._images:
-            network, source = self.wiring[name]
+            network, *sources = self.wiring[name]
+            if callable(network):  # made of images, not by a network
+                self._images[name] = network(*map(self.image, sources))
+                return self._images[name]
+            (source,) = sources
             self._images[name], self._features[network, source] = self._run(
                 self.networks[network],
                 self.image(source),
@@ -113,6 +117,17 @@ class Step:
             return _float(call(images, **options))
 
 
+def compile_networks(networks: nn.ModuleDict) -> None:
+    """Let torch.compile translate every network for itself, at its first call.
+
+    The step around them stays as it is: its terms ask for passes as they please, and each
+    audience walks back through the same graph, which must therefore survive the first walk.
+    """
+    torch._functorch.config.donated_buffer = False
+    for network in networks.values():
+        network.compile(dynamic=False)
+
+
 def _float(value):
     """Every tensor of a tensor, a dictionary or a tuple in float32."""
     if isinstance(value, dict):
@@ -124,13 +139,15 @@ def training_step(
     step: Step,
     terms: Mapping[str, Term],
     optimizers: Mapping[str, torch.optim.Optimizer],
+    exchange: Callable[[Iterable[Tensor]], None] = lambda gradients: None,
 ) -> dict[str, Tensor]:
     """Every player descends the weighted sum of its terms (eq. 11); returns unweighted losses.
 
     One forward pass serves all. Each audience (a player, or a single network) gets its gradient
     from a backward pass confined to its own parameters, and all gradients are taken before anyone
     moves: exactly CycleGAN's update without image pool, minus its second pass through the
-    discriminators.
+    discriminators. In between, `exchange` may change all gradients in place, as
+    training/parallel.py does.
     """
     losses = {name: term(step) for name, term in terms.items()}
     totals: dict[str, Tensor | float] = {}
@@ -147,6 +164,8 @@ def training_step(
             parameters = list(step.networks[audience].parameters())
         last = audience == next(iter(totals))
         totals[audience].backward(inputs=parameters, retain_graph=not last)
+    exchange(p.grad for o in optimizers.values() for g in o.param_groups for p in g["params"]
+             if p.grad is not None)
     for optimizer in optimizers.values():
         optimizer.step()
     return {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import time
+from dataclasses import replace
 from math import isfinite
 from pathlib import Path
 
@@ -21,29 +22,36 @@ from tqdm import tqdm
 
 from cclgan_lite.data.folders import UnpairedFolders
 from cclgan_lite.data.images import to_uint8
-from cclgan_lite.device import pick_device
+from cclgan_lite.data.resident import Resident
 from cclgan_lite.files import write_atomically
-from cclgan_lite.inference.weights import derainer_bytes
+from cclgan_lite.inference.weights import derainer_bytes, load_derainer
 from cclgan_lite.training.config import Config
+from cclgan_lite.training.parallel import Team, join
 from cclgan_lite.training.run import Run, RunError
-from cclgan_lite.training.step import Step, training_step
+from cclgan_lite.training.step import Step, compile_networks, training_step
 
 
 class Trainer:
     """Networks, optimisers and everything else that moves during a run."""
 
     def __init__(
-        self, config: Config, total_steps: int, device: torch.device, data: str = ""
+        self, config: Config, total_steps: int, device: torch.device, data: str = "",
+        team: Team | None = None,
     ):
         torch.manual_seed(config.seed)
         self.config, self.device, self.total_steps = config, device, total_steps
         self.data = data  # fingerprint of what it trains on
+        self.team = team or Team()  # the processes that train this together
         self.step = 0
         method = config.method
         self.terms = method.terms()
         self.looks = [look for term in self.terms.values() for look in term.looks()]
+        # GPUs read pixels whole; on CPUs the norms between convolutions are slow that way.
+        self.layout = torch.channels_last if device.type == "cuda" else torch.contiguous_format
+        if device.type == "cuda":
+            torch.set_float32_matmul_precision("high")  # TF32, which convolutions use anyway
         self.networks = nn.ModuleDict(method.networks()).to(device)
-        self.networks.to(memory_format=torch.channels_last)
+        self.networks.to(memory_format=self.layout)
         self.optimizers = {
             player: torch.optim.Adam(
                 [p for name in names if name in self.networks
@@ -57,6 +65,8 @@ class Trainer:
         }
         self.learns = [n for names, _ in method.players().values() for n in names]
         self.averaged = copy.deepcopy(self.networks[method.delivers]).requires_grad_(False)
+        if config.compile:
+            compile_networks(self.networks)
 
     def train_step(self, batch: dict[str, Tensor]) -> tuple[dict[str, Tensor], Step]:
         """One update of all players. Returns the losses (on the device) and the step's images."""
@@ -70,12 +80,12 @@ class Trainer:
                 group["lr"] = group["initial_lr"] * factor
         # Forward, backward, update.
         images = {
-            name: x.to(self.device, non_blocking=True, memory_format=torch.channels_last)
+            name: x.to(self.device, non_blocking=True, memory_format=self.layout)
             for name, x in batch.items()
         }
         precision = getattr(torch, self.config.precision)
         step = Step(self.networks, self.config.method.wiring, self.looks, images, precision)
-        losses = training_step(step, self.terms, self.optimizers)
+        losses = training_step(step, self.terms, self.optimizers, self.team.average)
         # Average the generator that will be delivered.
         self.step += 1
         decay = min(self.config.ema, self.step / (self.step + 10))  # a short memory at first
@@ -84,6 +94,17 @@ class Trainer:
             for slow, fast in zip(self.averaged.parameters(), live.parameters(), strict=True):
                 slow.lerp_(fast, 1 - decay)
         return losses, step
+
+    def start_from(self, name: str) -> None:
+        """Take the delivered network from a shipped name, a weights file or a run folder.
+
+        Raises FileNotFoundError or ValueError, also where the two are built differently.
+        """
+        found, own = load_derainer(name), self.networks[self.config.method.delivers]
+        if (theirs := replace(found.config, taps=())) != (ours := replace(own.config, taps=())):
+            raise ValueError(f"{name} holds {theirs}, but this run has {ours}")
+        own.load_state_dict(found.state_dict())
+        self.averaged.load_state_dict(found.state_dict())
 
     def save(self, run: Run) -> None:
         state = {
@@ -121,7 +142,8 @@ class Trainer:
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(trainer["optimizers"][name])
         self.step = trainer["step"]
-        run.deliver(derainer_bytes(self.averaged))  # in case the last session died just before
+        if self.team.writes:  # in case the last session died just before
+            run.deliver(derainer_bytes(self.averaged))
 
 
 def train(
@@ -129,11 +151,21 @@ def train(
 ) -> Run:
     """Train `config` on two unpaired folders into the new run folder `out`.
 
-    Raises RunError (folder in use), ImageError (data), FloatingPointError (a loss diverged).
+    In a process of several (training/parallel.py) this is that process's part of the training.
+
+    Raises RunError (folder in use), ImageError (data), FloatingPointError (a loss diverged);
+    with several processes also ValueError (a batch that they cannot share, a start that is not
+    the same everywhere) and ConnectionError (another process stopped).
     """
     Run.refuse(Path(out))
     data, trainer = _prepare(config, rainy, clean, device)  # complain before there is a folder
-    return _loop(Run.create(Path(out), config, Path(rainy), Path(clean)), data, trainer)
+    if config.start:
+        trainer.start_from(config.start)
+    trainer.team.wait()  # all have seen that there is none
+    with trainer.team.writer_first():
+        run = (Run.create(Path(out), config, Path(rainy), Path(clean)) if trainer.team.writes
+               else Run.read(Path(out)))
+    return _loop(run, data, trainer)
 
 
 def resume(out: Path | str, device: str = "auto") -> Run:
@@ -144,58 +176,69 @@ def resume(out: Path | str, device: str = "auto") -> Run:
     run = Run.read(Path(out))
     data, trainer = _prepare(run.config, run.rainy, run.clean, device)
     trainer.load(run)
-    run.forget_after(trainer.step)
+    if trainer.team.writes:
+        run.forget_after(trainer.step)
     return _loop(run, data, trainer)
 
 
 def _prepare(
     config: Config, rainy: Path | str, clean: Path | str, device: str
 ) -> tuple[UnpairedFolders, Trainer]:
-    data = UnpairedFolders(rainy, clean, config.augment, config.seed)
+    team, where = join(device)
+    team.share(config.batch)
+    data = UnpairedFolders(rainy, clean, config.augment, config.seed, shower=config.shower)
     total_steps = config.steps
     if total_steps is None:
         total_steps = max(1, round(config.epochs * len(data) / config.batch))
-    data.length = total_steps * config.batch
-    return data, Trainer(config, total_steps, pick_device(device), data.fingerprint())
+    return data, Trainer(config, total_steps, where, data.fingerprint(), team)
 
 
 def _loop(run: Run, data: UnpairedFolders, trainer: Trainer) -> Run:
-    config, total_steps = run.config, trainer.total_steps
-    run.write_versions(trainer.device)
-    loader = DataLoader(
+    config, total_steps, team = run.config, trainer.total_steps, trainer.team
+    facts = trainer.config, total_steps, trainer.step, trainer.data
+    team.agree(facts, trainer.networks.parameters())
+    if team.writes:
+        run.write_versions(trainer.device, team.count)
+    items = team.items(config.batch, range(trainer.step, total_steps))
+    batches = Resident(data, trainer.device).batches(items) if config.resident else DataLoader(
         data,
-        batch_size=config.batch,
-        sampler=range(trainer.step * config.batch, len(data)),
+        batch_sampler=items,
         num_workers=config.workers,
         pin_memory=trainer.device.type == "cuda",
     )
 
     window: list[Tensor] = []
     saved = time.monotonic()
-    bar = tqdm(total=total_steps, initial=trainer.step, unit="step", dynamic_ncols=True)
-    for batch in loader:
+    bar = tqdm(total=total_steps, initial=trainer.step, unit="step", dynamic_ncols=True,
+               disable=not team.writes)
+    for batch in batches:
         losses, step = trainer.train_step(batch)
         window.append(torch.stack(list(losses.values())))
         bar.update()
         done = trainer.step == total_steps
         if trainer.step % config.log_every == 0 or done:
-            row = dict(zip(losses, torch.stack(window).float().mean(0).tolist(), strict=True))
+            means = torch.stack(window).float().mean(0)
+            team.average([means])
+            row = dict(zip(losses, means.tolist(), strict=True))
             window.clear()
             if not all(map(isfinite, row.values())):
                 raise FloatingPointError(
                     f"a loss is not finite before step {trainer.step}: {row}; {_remedy(run)}"
                 )
-            run.log({"step": trainer.step} | {k: round(v, 6) for k, v in row.items()})
+            if team.writes:
+                run.log({"step": trainer.step} | {k: round(v, 6) for k, v in row.items()})
             bar.set_postfix({k.replace("generators", "G").replace("discriminators", "D"):
                              f"{v:.3f}" for k, v in row.items()})
-        if trainer.step % config.sample_every == 0 or done:
+        if team.writes and (trainer.step % config.sample_every == 0 or done):
             grid = Image.fromarray(sample_grid(step, config.method.grid))
             write_atomically(run.folder / "samples" / f"{trainer.step:06d}.png", grid.save)
         # Save only where a row was logged, so that no window is ever torn by a kill.
-        if done or (not window and time.monotonic() - saved > 60 * config.save_minutes):
+        due = not window and time.monotonic() - saved > 60 * config.save_minutes
+        if team.writes and (done or due):
             trainer.save(run)
             saved = time.monotonic()
     bar.close()
+    team.wait()  # until all is written
     return run
 
 

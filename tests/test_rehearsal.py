@@ -1,0 +1,178 @@
+"""What `cclgan-plus` adds: rendered showers, transplanted rain, and a generator without norms."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from cclgan_lite.data.folders import Augment, UnpairedFolders
+from cclgan_lite.data.images import to_tensor
+from cclgan_lite.data.shower import Shower
+from cclgan_lite.inference.weights import derainer_bytes
+from cclgan_lite.losses.pixel import rehearsal, transplant
+from cclgan_lite.methods.cclgan import CCLGAN, Transplant
+from cclgan_lite.networks import GeneratorConfig, ResNetGenerator
+from cclgan_lite.recipes import REHEARSAL
+from cclgan_lite.training.config import Config
+from cclgan_lite.training.step import Step
+from cclgan_lite.training.trainer import Trainer
+
+TINY = GeneratorConfig(
+    filters=4, blocks=1, head="grey_layer", norm="none", skips=True, high_pass=True
+)
+
+
+def test_a_shower_only_adds_the_same_light_to_all_channels():
+    clean = np.full((64, 96, 3), (20, 60, 100), np.uint8)
+    rainy = Shower(share=1.0)(clean, np.random.default_rng(0)).astype(int)
+    layer = rainy - clean
+    assert (layer >= 0).all() and layer.max() > 20
+    assert (layer == layer[..., :1])[(rainy < 255).all(-1)].all()
+
+
+def test_a_shower_has_the_light_that_was_asked_for():
+    clean = np.zeros((128, 128, 3), np.uint8)
+    shower = Shower(share=1.0, light=(0.03, 0.03), brightness=(0.2, 0.2))
+    rng = np.random.default_rng(0)
+    light = np.mean([shower(clean, rng).mean() / 255 for _ in range(40)])
+    assert 0.015 < light < 0.045  # streaks overlap, end softly and vary in size
+
+
+def test_share_says_how_often_it_rains():
+    clean = np.zeros((32, 32, 3), np.uint8)
+    rng = np.random.default_rng(0)
+    shower = Shower(share=0.25, light=(0.06, 0.06))
+    rains = np.mean([shower(clean, rng).any() for _ in range(400)])
+    assert 0.17 < rains < 0.33
+
+
+@pytest.mark.parametrize("wrong", [{"share": 1.2}, {"length": (3.0, 2.0)}, {"light": (0.0, 1.0)}])
+def test_impossible_showers_are_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Shower(**wrong)
+
+
+def test_the_folder_rains_on_the_very_crop(photo_folders):
+    plain = UnpairedFolders(*photo_folders, Augment(None, 32), seed=3)
+    rained = UnpairedFolders(*photo_folders, Augment(None, 32), seed=3, shower=Shower(share=1.0))
+    for k in range(3):
+        assert set(plain[k]) == {"rainy", "clean"}
+        for name in plain[k]:  # what was drawn before stays what it was
+            assert torch.equal(plain[k][name], rained[k][name])
+        assert (rained[k]["showered"] - rained[k]["clean"]).min() >= 0
+        assert torch.equal(rained[k]["showered"], rained[k]["showered"])
+    assert any((rained[k]["showered"] != rained[k]["clean"]).any() for k in range(3))
+
+
+@pytest.fixture
+def photo_folders(tmp_path):
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for folder in ("rainy", "clean"):
+        (tmp_path / folder).mkdir()
+        for number in range(2):
+            picture = rng.integers(0, 200, (40, 50, 3), dtype=np.uint8)
+            Image.fromarray(picture).save(tmp_path / folder / f"{number}.png")
+    return tmp_path / "rainy", tmp_path / "clean"
+
+
+def test_huber_by_hand():
+    class Views:
+        images = {"dried": torch.tensor([0.05, 0.5]), "clean": torch.zeros(2)}
+        image = images.get
+
+    # d^2 / (2 k) = 0.0125 and |d| - k / 2 = 0.45
+    assert rehearsal(1.0)(Views)["derainer"].item() == pytest.approx((0.0125 + 0.45) / 2)
+    plain = replace(rehearsal(1.0), knee=0.0)(Views)["derainer"]
+    assert plain.item() == pytest.approx(0.275)
+
+
+def test_transplant_by_hand():
+    clean, rainy = torch.tensor([[[[0.5, -1.0, 0.9]]]]), torch.tensor([[[[0.4, 0.2, 1.0]]]])
+    derained = torch.tensor([[[[0.1, 0.5, 0.0]]]], requires_grad=True)
+    drenched = Transplant((1.0, 1.0))(clean, rainy, derained)
+    # layers 0.3, none where it got brighter, 1.0; no more than white
+    assert torch.allclose(drenched, torch.tensor([[[[0.8, -1.0, 1.0]]]]))
+    assert not drenched.requires_grad  # else the derainer would make its pairs easy
+
+
+def test_transplanted_rain_teaches_the_derainer_alone():
+    method = CCLGAN(generator=TINY, transplant=transplant(1.0))
+    networks = nn.ModuleDict(method.networks())
+    torch.manual_seed(0)
+    images = {name: torch.rand(2, 3, 16, 16) - 0.5 for name in ("rainy", "clean")}
+    step = Step(networks, method.wiring, [], images)
+    (audience, loss), = method.transplant(step).items()
+    loss.backward()
+    assert audience == "derainer"
+    assert any(p.grad is not None and p.grad.abs().sum() > 0
+               for p in networks["derainer"].parameters())
+    assert all(p.grad is None for p in networks["rainer"].parameters())
+
+
+def test_without_norm_brightness_goes_through():
+    """What instance norm forgets: a constant added to the picture."""
+    torch.manual_seed(0)
+    image = torch.rand(1, 3, 32, 32) * 0.5
+    for norm, same in (("instance", True), ("none", False)):
+        network = ResNetGenerator(replace(TINY, norm=norm, high_pass=False))
+        nn.init.normal_(network.last.weight, std=0.1)
+        layers = [(x - network(x)).detach() for x in (image, image + 0.3)]
+        assert torch.allclose(*layers, atol=1e-4) is same
+
+
+def test_skips_are_sums_written_out():
+    torch.manual_seed(0)
+    network = ResNetGenerator(replace(TINY, high_pass=False))
+    nn.init.normal_(network.last.weight, std=0.1)
+    x = torch.rand(1, 3, 16, 16)
+    relu = torch.relu
+    whole = relu(network.stem(x))
+    half = relu(network.down1(whole))
+    deep = network.blocks[0](relu(network.down2(half)))
+    up = relu(network.up1(deep)) + half
+    up = relu(network.up2(up)) + whole
+    assert torch.allclose(network(x), x - network.last(up), atol=1e-6)
+
+
+def test_a_run_starts_from_a_derainer(tmp_path):
+    file = tmp_path / "d.safetensors"
+    method = replace(REHEARSAL.method, generator=TINY)
+    config = replace(REHEARSAL, method=method, start=str(file))
+    torch.manual_seed(5)
+    found = ResNetGenerator(TINY)
+    file.write_bytes(derainer_bytes(found))
+    trainer = Trainer(config, 10, torch.device("cpu"))
+    trainer.start_from(config.start)
+    for own in (trainer.networks["derainer"], trainer.averaged):
+        for name, value in own.state_dict().items():
+            assert torch.equal(value, found.state_dict()[name])
+    other = replace(config, method=replace(method, generator=replace(TINY, filters=8)))
+    with pytest.raises(ValueError, match="filters=8"):
+        Trainer(other, 10, torch.device("cpu")).start_from(config.start)
+
+
+def test_rehearsal_needs_rain():
+    with pytest.raises(ValueError, match="shower.share"):
+        Config(method=CCLGAN(rehearsal=rehearsal(1.0)))
+
+
+def test_the_derainer_learns_from_rendered_rain_what_l1_would_not_teach_it():
+    """Some steps on one picture: the loss falls below that of leaving the rain alone."""
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    clean = np.full((32, 32, 3), 90, np.uint8)
+    config = replace(REHEARSAL, method=replace(REHEARSAL.method, generator=TINY), lr=3e-3, ema=0.0)
+    trainer = Trainer(config, 1000, torch.device("cpu"))
+    shower = Shower(share=1.0)
+    for _ in range(60):
+        rainy = torch.stack([to_tensor(shower(clean, rng)) for _ in range(4)])
+        batch = {"showered": rainy, "clean": to_tensor(clean).expand_as(rainy), "rainy": rainy}
+        losses, step = trainer.train_step(batch)
+    dried, clear = step.image("dried"), batch["clean"]
+    assert (dried - clear).square().mean() < 0.6 * (rainy - clear).square().mean()
