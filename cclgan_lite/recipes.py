@@ -4,8 +4,9 @@
     paper-code   with the published code's other choices, as far as they are not defects
     laptop       adversarial, LCL and inter-CCL with the levers that small budgets need
     demo         `laptop` sized for a few minutes on two cores
-    rehearsal    a derainer alone, on rendered showers: where `cclgan-plus` starts
-    cclgan-plus  CCLGAN with everything that we found to help beyond the paper
+    rehearsal    a derainer alone, on rendered showers; no rainy photograph is needed
+    rain100l     continues it with the rain that it finds in rainy photographs
+    cclgan-plus  continues it with that and the four losses of the paper
     cyclegan     the published CycleGAN in the paper's set-up, half as long
     cut          the published CUT in the paper's set-up
     ablation-*   rows of the paper's Tables 2-4 on top of `paper`
@@ -98,9 +99,16 @@ REHEARSAL = Config(
     precision="bfloat16",
 )
 
-# The published losses with small weights beside the two that carry most: rendered rain keeps the
-# derainer from forgetting, transplanted rain teaches it the rain at hand. It starts from a run of
-# `rehearsal`; its judges and its rainer, which have never seen anything, get time to learn.
+# Rendered rain keeps the derainer from forgetting, transplanted rain teaches it the rain at hand.
+# Both recipes need `--start`, a run of `rehearsal`.
+RAIN100L = replace(
+    REHEARSAL,
+    method=replace(REHEARSAL.method, transplant=transplant(1.0)),
+    steps=3000,
+    decay_from=0.1,
+)
+
+# The published losses with small weights beside those two.
 PLUS = replace(
     REHEARSAL,
     method=replace(
@@ -135,6 +143,7 @@ RECIPES: dict[str, Config] = {
     "laptop": LAPTOP,
     "demo": DEMO,
     "rehearsal": REHEARSAL,
+    "rain100l": RAIN100L,
     "cclgan-plus": PLUS,
     "cyclegan": replace(PAPER, method=CycleGAN(), epochs=200),
     "cut": replace(PAPER, method=CUT()),

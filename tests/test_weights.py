@@ -13,7 +13,7 @@ from cclgan_lite.data.bundled import demo_rain
 from cclgan_lite.data.rain import add_rain
 from cclgan_lite.data.scenes import render_scene
 from cclgan_lite.evaluation.metrics import scores
-from cclgan_lite.inference.weights import derainer_bytes, load_derainer, shipped_weights
+from cclgan_lite.inference.weights import TRAINED_ON, derainer_bytes, load_derainer, shipped_weights
 from cclgan_lite.networks import GeneratorConfig, ResNetGenerator
 
 
@@ -58,3 +58,15 @@ def test_shipped_weights_are_small_and_described():
     for path in shipped_weights().values():
         assert path.stat().st_size < 4e6
         assert path.stem in (path.parent / "README.md").read_text()
+    assert set(shipped_weights()) == set(TRAINED_ON)
+
+
+def test_half_precision_files_hold_nearly_the_same_network(tmp_path):
+    derainer = ResNetGenerator(GeneratorConfig(filters=4, blocks=1)).eval()
+    path = tmp_path / "half.safetensors"
+    path.write_bytes(derainer_bytes(derainer, torch.float16))
+    found = load_derainer(path)
+    image = torch.rand(1, 3, 16, 16)
+    assert found.stem.weight.dtype == torch.float32
+    assert (found(image) - derainer(image)).abs().max() < 5e-3
+    assert path.stat().st_size < 0.6 * len(derainer_bytes(derainer))

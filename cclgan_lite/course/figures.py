@@ -57,10 +57,14 @@ def img(figure: Figure, alt: str) -> str:
     if len(file.getvalue()) > PALETTE_FROM:  # a third of the size, not visibly different
         file = BytesIO()
         picture.convert("RGB").quantize(256).save(file, format="png", optimize=True)
-    width = round(picture.width / SHARPNESS)
+    return img_tag(file.getvalue(), alt, round(picture.width / SHARPNESS))
+
+
+def img_tag(png: bytes, alt: str, width: int) -> str:
+    """<img> with the pixels of a PNG file inside, `width` pixels wide on the page."""
     return (
         f'<img alt="{escape(alt)}" width="{width}" style="max-width: 100%; height: auto" '
-        f'src="data:image/png;base64,{b64encode(file.getvalue()).decode()}">'
+        f'src="data:image/png;base64,{b64encode(png).decode()}">'
     )
 
 

@@ -37,7 +37,7 @@ class Transplant:
     else it would learn to make easy pairs.
     """
 
-    strength: tuple[float, float] = (0.8, 1.4)  # k is drawn from here: what it missed is missing
+    strength: tuple[float, float] = (0.7, 1.2)  # k is drawn from here, for variety
 
     def __call__(self, clean: Tensor, rainy: Tensor, derained: Tensor) -> Tensor:
         """[B, 3, H, W] each, in [-1, 1]; scenes of `clean` and `rainy` are unrelated."""
