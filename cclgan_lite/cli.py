@@ -181,8 +181,8 @@ def evaluate(
         split: Part of the data set.
         rainy: Instead of --dataset: folder of rainy images.
         clean: Folder of their truths.
-        weights: A shipped name (demo, rain100l), a weights file, or a run folder; or one of two systems
-            that learn nothing: identity (the rainy input), classical (a filter).
+        weights: A shipped name (demo, rain100l), a weights file, or a run folder; or one of two
+            systems that learn nothing: identity (the rainy input), classical (a filter).
         identity: The same as --weights identity.
         against: Compare with these weights on the same images: differences with intervals.
         protocol: cclgan-code squashes both images to 256x256 first, as the released code of

@@ -13,7 +13,12 @@ from cclgan_lite.data.bundled import demo_rain
 from cclgan_lite.data.rain import add_rain
 from cclgan_lite.data.scenes import render_scene
 from cclgan_lite.evaluation.metrics import scores
-from cclgan_lite.inference.weights import TRAINED_ON, derainer_bytes, load_derainer, shipped_weights
+from cclgan_lite.inference.weights import (
+    TRAINED_ON,
+    derainer_bytes,
+    load_derainer,
+    shipped_weights,
+)
 from cclgan_lite.networks import GeneratorConfig, ResNetGenerator
 
 
