@@ -13,17 +13,18 @@ from cclgan_lite.inference.weights import load_derainer
 
 
 @pytest.mark.slow
-def test_onnxruntime_derains_like_pytorch(tmp_path):
+@pytest.mark.parametrize("weights", ["light", "demo"])
+def test_onnxruntime_derains_like_pytorch(tmp_path, weights):
     for needed in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(needed, reason=f"needs {needed}: pip install 'cclgan_lite[test]'")
     import onnxruntime
 
-    cli.main(["export", "--to", str(tmp_path / "derainer.onnx")])
+    cli.main(["export", "--to", str(tmp_path / "derainer.onnx"), "--weights", weights])
     assert [file.name for file in tmp_path.iterdir()] == ["derainer.onnx"]  # weights are inside
     session = onnxruntime.InferenceSession(
         tmp_path / "derainer.onnx", providers=["CPUExecutionProvider"]
     )
-    derainer = load_derainer("demo")
+    derainer = load_derainer(weights)
     for shape in [(1, 3, 64, 100), (2, 3, 128, 16)]:
         rainy = torch.rand(shape) * 2 - 1
         (derained,) = session.run(["derained"], {"rainy": rainy.numpy()})

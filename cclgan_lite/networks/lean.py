@@ -30,7 +30,7 @@ def lean_conv(conv: nn.Conv2d, x: Tensor) -> Tensor:
 
 
 def conv_to_few(conv: nn.Conv2d, x: Tensor) -> Tensor:
-    """`lean_conv` to very few channels; float32 on the lean path.
+    """`lean_conv` to very few channels; at least float32 on the lean path.
 
     Few outputs leave most of a processor's vectors empty. So each column of the kernel becomes
     output channels of its own, and the output is gathered from them: half the time.
@@ -40,7 +40,7 @@ def conv_to_few(conv: nn.Conv2d, x: Tensor) -> Tensor:
     outputs, inputs, size, _ = conv.weight.shape
     columns = conv.weight.permute(3, 0, 1, 2).reshape(size * outputs, inputs, size, 1)
     parts = _LeanConv.apply(x.contiguous(), columns, None, conv, False, False)
-    parts = parts.float().unflatten(1, (size, outputs))
+    parts = parts.to(torch.promote_types(parts.dtype, torch.float32)).unflatten(1, (size, outputs))
     moved = [parts[:, k, ..., k : k + x.shape[3]] for k in range(size)]
     return sum(moved) + conv.bias.view(-1, 1, 1)
 
