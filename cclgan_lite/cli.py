@@ -108,7 +108,7 @@ def derain(
     Args:
         inputs: Picture files, or folders of them.
         out: Folder for the derained pictures; existing ones of the same name are replaced.
-        weights: A shipped name (light, rain100l, demo), a weights file, or a run folder.
+        weights: A shipped name (light, demo), a weights file, or a run folder.
         memory: GiB that activations may take besides pictures and libraries; if not given, 1 on a
             CPU, where more is no faster, and half of what is free on a GPU.
         precision: auto is bfloat16 where the hardware multiplies it at full speed, else float32;
@@ -139,7 +139,7 @@ def export(to: Path, weights: str = DEFAULT_WEIGHTS) -> None:
 
     Args:
         to: File to write.
-        weights: A shipped name (light, rain100l, demo), a weights file, or a run folder.
+        weights: A shipped name (light, demo), a weights file, or a run folder.
     """
     from cclgan_lite.inference.export import export_onnx
     from cclgan_lite.inference.weights import load_derainer
@@ -181,7 +181,7 @@ def evaluate(
         split: Part of the data set.
         rainy: Instead of --dataset: folder of rainy images.
         clean: Folder of their truths.
-        weights: A shipped name (light, rain100l, demo), a weights file, or a run folder; or one
+        weights: A shipped name (light, demo), a weights file, or a run folder; or one
             of two systems that learn nothing: identity (the rainy input), classical (a filter).
         identity: The same as --weights identity.
         against: Compare with these weights on the same images: differences with intervals.

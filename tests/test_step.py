@@ -294,7 +294,7 @@ def test_waiting_would_be_seen(wait):
     assert calls.seen
 
 
-# Without blur: PyTorch 2.15's compiler mistakes the layout of replicate padding's gradient on CPUs.
+# Without blur: on CPUs PyTorch 2.15 compiles the gradient of replicate padding wrongly.
 PLAIN = replace(LEVERS, generator=replace(LEVERS.generator, antialias=False))
 
 

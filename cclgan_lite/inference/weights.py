@@ -18,11 +18,7 @@ from safetensors.torch import save
 from cclgan_lite.networks import GeneratorConfig, ResNetGenerator, tiny_clip
 
 FORMAT = "cclgan_lite derainer 1"
-TRAINED_ON = {  # the shipped ones
-    "light": "bundled data",
-    "demo": "bundled data",
-    "rain100l": "Rain100L 001-160, unpaired",
-}
+TRAINED_ON = {"light": "bundled data", "demo": "bundled data"}  # the shipped ones
 
 
 def derainer_bytes(derainer: ResNetGenerator, dtype: torch.dtype = torch.float32) -> bytes:
