@@ -116,8 +116,6 @@ PLUS = replace(
         generator=LIGHT,
         adversarial=Adversarial(weight=0.1),
         lcl=LCL(weight=0.02),
-        inter=InterCCL(weight=0.005),
-        identity=identity(1.0),
         rederain=rederain(1.0),
         rehearsal=rehearsal(30.0),
         transplant=transplant(30.0),
@@ -126,7 +124,6 @@ PLUS = replace(
     batch=2,
     lr=2e-4,
     betas=(0.5, 0.999),
-    decay_from=0.3,
     ema=0.995,
 )
 
