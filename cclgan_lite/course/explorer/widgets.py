@@ -144,6 +144,15 @@ def _networks():
     return load_networks(SHIPPED)
 
 
+@cache
+def _before() -> dict[str, dict[str, float]]:
+    """Scores on the held-out scenes that no training changes."""
+    rainy, clean = scene_pairs(SCENES, SIZE, HELD_OUT)
+    with torch.no_grad():
+        start = _networks()[1]["derainer"](rainy).clamp(-1, 1)
+    return {"input": mean_scores(rainy, clean), "checkpoint": mean_scores(start, clean)}
+
+
 @lru_cache(maxsize=32)
 def gradients_of(scene: int, forms: tuple) -> LossGradients:
     """The gradients of a held-out rainy scene and the next one's clean picture."""
@@ -284,11 +293,7 @@ class Training:
 
     def scores(self) -> str:
         """Y-PSNR on the held-out scenes."""
-        rainy, clean = scene_pairs(SCENES, SIZE, HELD_OUT)
-        with torch.no_grad():
-            start = _networks()[1]["derainer"](rainy).clamp(-1, 1)
-        found = {"input": mean_scores(rainy, clean), "checkpoint": mean_scores(start, clean)}
-        found |= {key: lab.score() for key, lab in sorted(self.labs.items())}
+        found = _before() | {key: lab.score() for key, lab in sorted(self.labs.items())}
         said = ", ".join(f"{key} {value['psnr_y']:.2f}" for key, value in found.items())
         return f"Y-PSNR of {SCENES} held-out scenes in dB: {said}"
 
