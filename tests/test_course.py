@@ -192,14 +192,14 @@ class Box:
 
 
 def test_explore_redraws_and_names_its_controls(monkeypatch, capsys):
-    (row, menu, picture), drawn = shown_widget(
+    (row, buttons, picture), drawn = shown_widget(
         monkeypatch, noise_level=(0.0, 1.0, 0.1, 0.5), form=["ratio", "infonce"]
     )
     box, slider = row.children
     assert box.description == "noise level"
     assert drawn == [{"noise_level": 0.5, "form": "ratio"}]
     slider.value = 0.8
-    menu.value = "infonce"
+    buttons.children[1].value = "infonce"
     assert drawn[1:] == [
         {"noise_level": 0.8, "form": "ratio"}, {"noise_level": 0.8, "form": "infonce"}
     ]

@@ -354,9 +354,9 @@ def test_shipped_atlas_is_whole():
     assert len(atlas.repetitions()) == 3
     assert len(montage.atlas_figure(atlas).axes[0].get_yticklabels()) == len(atlas.runs)
     panel = widgets.AtlasPanel(atlas)
-    panel.sliders["lcl"].value = 0.0
+    panel.weights["lcl"].value = 0.0
     assert panel.run["row"] == "F: CCL alone" and "▸ F: CCL alone" in panel.picture.value
     panel.other.value = "no-adversarial"
     assert panel.run["setting"]["adversarial"] == 0.0
-    panel.sliders["intra"].value = 0.0  # a slider takes over again
+    panel.weights["intra"].value = 0.0  # the weights take over again
     assert panel.run["name"] == "lcl0-intra0-inter0.005"

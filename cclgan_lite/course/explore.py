@@ -1,8 +1,7 @@
 """The one widget of the lessons: controls and a picture that follows them.
 
 Core ipywidgets and a PNG inside HTML, because that works in JupyterLab, VS Code and Colab alike
-and carries alternative text. A slider's handle has no accessible name, so that each slider has a
-labelled number box beside it.
+and carries alternative text.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import ipywidgets
 from IPython.display import display
 from matplotlib.figure import Figure
 
+from cclgan_lite.course.controls import choice, slider
 from cclgan_lite.course.figures import img
 
 # What readers without a kernel see in place of the widget.
@@ -26,28 +26,16 @@ def explore(draw: Callable[..., Figure], alt: str, **controls) -> None:
         draw: returns a figure; called with the value of each control by name.
         alt: the picture's alternative text; the values are appended.
         controls: name = (low, high, step, start) for a slider with a number box, or a list of
-            choices for a menu.
+            choices.
     """
     boxes, rows = {}, []
     for name, control in controls.items():
         label = name.replace("_", " ")
         if isinstance(control, list):
-            boxes[name] = ipywidgets.Dropdown(options=control, description=label)
-            rows.append(boxes[name])
-            continue
-        low, high, step, value = control
-        whole = all(isinstance(number, int) for number in control)
-        kinds = (
-            (ipywidgets.IntSlider, ipywidgets.BoundedIntText) if whole
-            else (ipywidgets.FloatSlider, ipywidgets.BoundedFloatText)
-        )
-        slider, box = (kind(min=low, max=high, step=step, value=value) for kind in kinds)
-        slider.readout, slider.continuous_update = False, False
-        box.description, box.style.description_width = label, "8em"
-        box.layout.width = "14em"
-        ipywidgets.link((slider, "value"), (box, "value"))
-        boxes[name] = box
-        rows.append(ipywidgets.HBox([box, slider]))
+            row, boxes[name] = choice(label, [(str(option), option) for option in control])
+        else:
+            row, boxes[name] = slider(label, *control)
+        rows.append(row)
     picture = ipywidgets.HTML()
 
     def redraw(_=None) -> None:

@@ -18,6 +18,7 @@ import ipywidgets
 import numpy as np
 import torch
 
+from cclgan_lite.course.controls import LABEL, choice, slider
 from cclgan_lite.course.explore import show_widget
 from cclgan_lite.course.explorer.atlas import AXES, PAPER, Atlas
 from cclgan_lite.course.explorer.checkpoint import SHIPPED, load_networks
@@ -49,7 +50,6 @@ RANGES = {
 LABELS = TITLES | {"temperature": "temperature τ", "fake_weight": "fake negatives"}
 PAPERS = Setting(**PAPER, adversarial=1.0, identity=0.0, rederain=0.0)
 _WRAP = {"flex_flow": "row wrap", "align_items": "flex-start", "grid_gap": "0 8px"}
-_LABEL = {"description_width": "8.5em"}
 
 
 def loss_explorer(name: str = "explorer") -> None:
@@ -81,15 +81,15 @@ class LossExplorer:
         rows = {}
         for key, (low, high, step) in RANGES.items():
             now = key in LOSSES  # linear: no need to wait for the end of a drag
-            rows[key], self.boxes[key] = _slider(
+            rows[key], self.boxes[key] = slider(
                 LABELS[key], low, high, step, getattr(Setting(), key), follow=now
             )
-        row_form, self.form = _choice("form of CCL", [("ratio", "ratio"), ("InfoNCE", "infonce")])
+        row_form, self.form = choice("form of CCL", [("ratio", "ratio"), ("InfoNCE", "infonce")])
         self.scene = ipywidgets.BoundedIntText(1, min=1, max=SCENES, description="scene",
-                                               layout={"width": "14.5em"}, style=_LABEL)
-        row_step, self.length = _slider("step length", 0.0, 32.0, 1.0, 8.0, follow=True)
-        row_scale, self.scale = _choice("scale of maps", [("own", False), ("common", True)])
-        row_whose, self.whose = _choice("parameters of", [(name, name) for name in GENERATORS])
+                                               layout={"width": "14.5em"}, style=LABEL)
+        row_step, self.length = slider("step length", 0.0, 32.0, 1.0, 8.0, follow=True)
+        row_scale, self.scale = choice("scale of maps", [("own", False), ("common", True)])
+        row_whose, self.whose = choice("parameters of", [(name, name) for name in GENERATORS])
         recipe, paper = _button("Recipe's weights"), _button("Paper's weights")
         recipe.on_click(lambda _: self.set(Setting()))
         paper.on_click(lambda _: self.set(PAPERS))
@@ -327,27 +327,24 @@ class Training:
 
 
 class AtlasPanel:
-    """Sliders over the weights of finished runs, and the paper's tables beside ours."""
+    """The weights of finished runs to choose from, and the paper's tables beside ours."""
 
     def __init__(self, atlas: Atlas):
         self.atlas = atlas
-        self.sliders = {
-            axis: ipywidgets.SelectionSlider(
-                options=[(f"{value:g}", value) for value in atlas.values(axis)],
-                value=atlas.values(axis)[-1], description=f"{TITLES[axis]} ×",
-                style={"description_width": "7em"}, layout={"width": "22em"},
-            )
-            for axis in AXES
-        }
-        row, self.other = _choice("or", [("the sliders' run", ""), *(
+        rows, self.weights = [], {}
+        for axis in AXES:
+            values = [(f"{value:g}", value) for value in atlas.values(axis)]
+            row, self.weights[axis] = choice(f"{TITLES[axis]} ×", values)
+            self.weights[axis].value = values[-1][1]
+            self.weights[axis].observe(self._chosen, "value")
+            rows.append(row)
+        row, self.other = choice("or", [("the run with these weights", ""), *(
             (other_title(run), name) for name, run in atlas.others().items()
         )])
         self.picture = ipywidgets.HTML()
-        for slider in self.sliders.values():
-            slider.observe(self._slid, "value")
         self.other.observe(lambda _: self.redraw(), "value")
         self.widget = ipywidgets.VBox([
-            ipywidgets.HBox(list(self.sliders.values()), layout=_WRAP), row, self.picture,
+            ipywidgets.HBox(rows, layout=_WRAP), row, self.picture,
         ])
         self.redraw()
 
@@ -356,9 +353,9 @@ class AtlasPanel:
         """The run that the controls name."""
         if self.other.value:
             return self.atlas.others()[self.other.value]
-        return self.atlas.at(**{axis: slider.value for axis, slider in self.sliders.items()})
+        return self.atlas.at(**{axis: weight.value for axis, weight in self.weights.items()})
 
-    def _slid(self, _) -> None:
+    def _chosen(self, _) -> None:
         if self.other.value:
             self.other.value = ""  # draws
         else:
@@ -413,32 +410,6 @@ def weights_text(setting: Setting) -> str:
     if setting.forms() != Setting().forms():
         found.append(f"τ {setting.temperature:g}, fake {setting.fake_weight:g}, {setting.form}")
     return ", ".join(found) or "all weights zero"
-
-
-def _slider(
-    label: str, low: float, high: float, step: float, value: float, follow: bool
-) -> tuple[ipywidgets.HBox, ipywidgets.BoundedFloatText]:
-    """A slider with the number box that names it for screen readers; (both, the box)."""
-    slider = ipywidgets.FloatSlider(min=low, max=high, step=step, value=value, readout=False,
-                                    continuous_update=follow, layout={"width": "15em"})
-    box = ipywidgets.BoundedFloatText(min=low, max=high, step=step, value=value,
-                                      description=label, layout={"width": "14.5em"},
-                                      style=_LABEL)
-    ipywidgets.link((slider, "value"), (box, "value"))
-    return ipywidgets.HBox([box, slider]).add_class("cclgan-control"), box
-
-
-def _choice(
-    label: str, options: list[tuple[str, object]]
-) -> tuple[ipywidgets.HBox, ipywidgets.ToggleButtons]:
-    """Buttons instead of a menu: JupyterLab keeps the arrow keys of menus to itself."""
-    buttons = ipywidgets.ToggleButtons(
-        options=options, tooltips=[f"{label}: {text}" for text, _ in options],
-        style={"button_width": "auto"}, layout={"width": "auto"},
-    )
-    name = ipywidgets.HTML(f'<div style="text-align: right">{label}</div>',
-                           layout={"width": "8.5em"})
-    return ipywidgets.HBox([name, buttons]), buttons
 
 
 def _button(label: str) -> ipywidgets.Button:
