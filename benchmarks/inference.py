@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import subprocess
 import sys
 import tempfile
@@ -20,14 +19,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from timing import compare, table, write
+from timing import compare, peak_gib, table, write
 
 from cclgan_lite.data.images import to_tensor, to_uint8
 from cclgan_lite.data.scenes import render_scene
+from cclgan_lite.evaluation.metrics import psnr
 from cclgan_lite.inference.derain import derain_image
 from cclgan_lite.inference.weights import load_derainer
 
-DERAINER = "demo"
+DERAINER = "light"
 
 
 def picture(megapixels: float) -> np.ndarray:
@@ -77,28 +77,18 @@ def candidates(rgb: np.ndarray, compiled: bool) -> dict:
     return runs | {"onnxruntime, float32": lambda: textbook(onnx, rgb)}
 
 
-def decibels(a: np.ndarray, b: np.ndarray) -> float:
-    """PSNR between two results, over what both cover."""
-    rows, columns = np.minimum(a.shape[:2], b.shape[:2])
-    error = a[:rows, :columns].astype(float) - b[:rows, :columns]
-    return float(10 * np.log10(255**2 / max(np.mean(error**2), 1e-12)))
-
-
 def child(mode: str, megapixels: float) -> None:
     """One picture in this process: seconds and GiB, printed as JSON."""
-    def peak() -> float:
-        return int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) / 2**20
-
     generator, rgb = load_derainer(DERAINER), picture(megapixels)
     system, precision = mode.split(", ")
     derain_image(generator, rgb[:64, :64], precision=precision)
-    before, start = peak(), time.perf_counter()
+    before, start = peak_gib(), time.perf_counter()
     if system == "textbook":
         textbook(generator, rgb, precision == "bfloat16")
     else:
         derain_image(generator, rgb, precision=precision)
     print(json.dumps({
-        "seconds": time.perf_counter() - start, "more_gib": peak() - before, "gib": peak(),
+        "seconds": time.perf_counter() - start, "more_gib": peak_gib() - before, "gib": peak_gib(),
     }))
 
 
@@ -122,10 +112,10 @@ def main() -> None:
         results = compare(runs, asked.rounds)
         truth = runs["textbook, float32"]()
         for name, run in runs.items():
-            results[name]["db_to_textbook"] = decibels(run(), truth)
+            found = run()
+            rows, columns = np.minimum(found.shape, truth.shape)[:2]  # the textbook crops to 4
+            results[name]["db_to_textbook"] = psnr(found[:rows, :columns], truth[:rows, :columns])
         print(table(results))
-        for name, row in results.items():
-            print(f"{name}: {row['db_to_textbook']:.1f} dB to the textbook's result")
         return write(asked.json, {"megapixels": asked.megapixels, "inference": results})
     rows = []
     print("| | megapixels | s | s per megapixel | GiB more | GiB |\n|---|---|---|---|---|---|")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import statistics
 import time
 from collections.abc import Callable
@@ -45,6 +46,15 @@ def compare(
         }
         for name, seconds in times.items()
     }
+
+
+def peak_gib() -> float:
+    """The most memory that this process has held, in GiB; Linux only.
+
+    Not ru_maxrss, in which a process inherits the peak of the one that started it.
+    """
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 2**20
 
 
 def table(results: dict[str, dict]) -> str:

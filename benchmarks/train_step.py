@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -23,7 +22,7 @@ from pathlib import Path
 import torch
 from roofline import fractions
 from textbook import TextbookTrainer
-from timing import compare, table, write
+from timing import compare, peak_gib, table, write
 from torch import Tensor
 
 from cclgan_lite.networks.embedder import ImageEmbedder
@@ -56,7 +55,7 @@ def main() -> None:
     if asked.only:
         run = candidates[asked.only]()
         run(), run()
-        print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20))
+        print(json.dumps(peak_gib()))
         return
     runs = {name: build() for name, build in candidates.items()}
     clock = time.process_time if asked.cpu_time else time.perf_counter
