@@ -34,13 +34,15 @@ def main() -> None:
     parser.add_argument("--recipe", default="demo", choices=RECIPES)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, help="if not the recipe's")
+    parser.add_argument("--crop", type=int, help="if not the recipe's")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
     data = bundled_data(asked.out / "bundled-data")
     pairs = pair_files(data / "test/rainy", data / "test/clean")
     config = RECIPES[asked.recipe]
-    config = replace(config, steps=asked.steps or config.steps)
+    augment = replace(config.augment, crop=asked.crop or config.augment.crop)
+    config = replace(config, steps=asked.steps or config.steps, augment=augment)
 
     def psnr(seed: int, precision: str) -> float:
         out = asked.out / f"{precision}-{seed}"
@@ -55,7 +57,8 @@ def main() -> None:
     found = {p: [psnr(seed, p) for seed in asked.seeds] for p in PRECISIONS}
     differences = [b - a for a, b in zip(*found.values(), strict=True)]
     report = {
-        "recipe": asked.recipe, "steps": config.steps, "seeds": asked.seeds, "psnr_y": found,
+        "recipe": asked.recipe, "steps": config.steps, "crop": augment.crop,
+        "seeds": asked.seeds, "psnr_y": found,
         "bfloat16_minus_float32": differences,
         "mean": statistics.mean(differences),
         "spread_over_seeds": {p: max(v) - min(v) for p, v in found.items()},
