@@ -42,15 +42,9 @@ def test_every_epoch_shows_every_rainy_image_once_in_a_new_order(folders):
     assert {which(data[k]["clean"]) for k in range(20)} == {0, 1, 2}
 
 
-def test_item_k_depends_on_seed_and_k_alone(tmp_path):
-    rng = np.random.default_rng(0)
-    for name in ("rainy", "clean"):
-        (tmp_path / name).mkdir()
-        for i in range(3):
-            pixels = rng.integers(0, 256, (50, 60, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(tmp_path / name / f"{i}.png")
+def test_item_k_depends_on_seed_and_k_alone(noise_folders):
     make = lambda seed: UnpairedFolders(  # noqa: E731
-        tmp_path / "rainy", tmp_path / "clean", Augment(load=None, crop=16), seed, length=9
+        *noise_folders, Augment(load=None, crop=16), seed, length=9
     )
     forward = [make(0)[k] for k in range(9)]
     data = make(0)
