@@ -4,17 +4,19 @@ The same objective, gradients and update as `cclgan_lite.training.step`, loss af
 computing what it needs: LCL encodes both of its images anew, intra-CCL embeds one image after the
 other, inter-CCL encodes its images apart from the adversarial pass, once for the generators and
 once for the discriminators, and the discriminators see every image again for their own loss.
-float32, contiguous layout, plain Adam. `tests/test_textbook.py` holds both steps against each
-other.
+float32, contiguous layout, PyTorch's own convolutions, plain Adam. `tests/test_textbook.py` holds
+both steps against each other.
 """
 
 from __future__ import annotations
+
+from unittest import mock
 
 import torch
 from torch import Tensor, nn
 
 from cclgan_lite.losses import discriminator_loss, generator_loss, inter_ccl, intra_ccl, patch_nce
-from cclgan_lite.networks import sample_places
+from cclgan_lite.networks import lean, sample_places
 from cclgan_lite.training.config import Config
 
 
@@ -32,6 +34,7 @@ class TextbookTrainer:
             for player, (names, speed) in self.method.players().items()
         }
 
+    @mock.patch.object(lean, "_pays", lambda x: False)
     def train_step(self, rainy: Tensor, clean: Tensor) -> dict[str, float]:
         """One update on images [B, 3, H, W] in [-1, 1]; the unweighted losses."""
         derainer, rainer = self.networks["derainer"], self.networks["rainer"]

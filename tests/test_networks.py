@@ -159,7 +159,9 @@ def test_instance_norm_is_its_formula_in_every_layout(batch, layout, gradient_la
 
 
 @pytest.mark.parametrize("bfloat16", [False, True])
-@pytest.mark.parametrize("options", [{}, {"norm": "none", "skips": True}, {"antialias": True}])
+@pytest.mark.parametrize("options", [
+    {}, {"norm": "none", "skips": True}, {"antialias": True}, {"antialias": True, "skips": True},
+])
 def test_lean_convolutions_change_nothing(monkeypatch, options, bfloat16):
     """Output and gradients are those of the plain layers, also when backward comes twice."""
     generator = ResNetGenerator(GeneratorConfig(**SMALL, **options))
@@ -186,10 +188,13 @@ def test_lean_convolutions_change_nothing(monkeypatch, options, bfloat16):
     assert (gradient - plain_gradient).norm() < tolerance * plain_gradient.norm()
 
 
-@pytest.mark.parametrize("stride, padding_mode", [(1, "reflect"), (2, "zeros")])
-def test_lean_convolution_in_double_precision(stride, padding_mode):
+@pytest.mark.parametrize("conv", [
+    torch.nn.Conv2d(2, 3, 3, padding=1, padding_mode="reflect", dtype=torch.float64),
+    torch.nn.Conv2d(2, 3, 3, 2, padding=1, dtype=torch.float64),
+    torch.nn.ConvTranspose2d(2, 3, 3, 2, padding=1, output_padding=1, dtype=torch.float64),
+])
+def test_lean_convolution_in_double_precision(conv):
     """Against numerical derivatives."""
-    conv = torch.nn.Conv2d(2, 3, 3, stride, 1, padding_mode=padding_mode, dtype=torch.float64)
     x = torch.randn(2, 2, 5, 6, dtype=torch.float64, requires_grad=True)
 
     def function(x, weight, bias):
@@ -217,4 +222,4 @@ def test_lean_convolutions_keep_less():
     mine = kept()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lean, "_pays", lambda x: False)
-        assert mine < 0.75 * kept()
+        assert mine < 0.6 * kept()

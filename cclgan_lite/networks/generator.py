@@ -5,7 +5,7 @@ Both generators have it: `derainer` (G_n, rainy -> clean) and `rainer` (G_r, cle
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from cclgan_lite.networks.high_pass import high_pass
 from cclgan_lite.networks.init import init_weights
-from cclgan_lite.networks.lean import conv_to_few, lean_conv, norm_relu_conv
+from cclgan_lite.networks.lean import lean_conv
 from cclgan_lite.networks.norm import instance_norm
 
 Norm = Literal["instance", "none"]
@@ -102,13 +102,14 @@ class ResNetGenerator(nn.Module):
         self, image: Tensor, taps: Collection[str] = ()
     ) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
         """The output image; with `taps`, also `{tap: features}` of the same pass."""
-        features, seen = self._encode(image, taps)
-        x = seen.pop()
-        for up in (self.up1, self.up2):
-            x = self._norm_relu(up(_blur_up(x) if self.config.antialias else x))
-            if self.config.skips:
-                x = x + seen.pop()
-        output = self._compose(image, conv_to_few(self.last, x))
+        features, x, kept = self._encode(image, taps)
+        x = self.up1(_blur_up(x)) if self.config.antialias else lean_conv(self.up1, x)
+        for conv in (self.up2, self.last):
+            between = [kept.pop().add] if self.config.skips else []
+            if self.config.antialias and conv is self.up2:
+                between.append(_blur_up)
+            x = self._next(conv, x, between)
+        output = self._compose(image, x)
         return (output, features) if taps else output
 
     def encode(self, image: Tensor, taps: Collection[str]) -> dict[str, Tensor]:
@@ -118,25 +119,36 @@ class ResNetGenerator(nn.Module):
 
     def _encode(
         self, image: Tensor, taps: Collection[str], blocks: int | None = None
-    ) -> tuple[dict[str, Tensor], list[Tensor]]:
-        """The taps, and what the way up starts from: whole, half, quarter resolution."""
+    ) -> tuple[dict[str, Tensor], Tensor, list[Tensor]]:
+        """The taps, the output of the last block, and what skips add to the way up."""
         names = ["stem", "down1", "down2", *(f"block{i + 1}" for i in range(len(self.blocks)))]
         if unknown := set(taps) - set(names):
             raise ValueError(f"no tap {sorted(unknown)}; this generator has {names}")
-        features, seen = {}, []
+        features, kept = {}, []
         x = torch.cat([image, high_pass(image)], 1) if self.config.high_pass else image
-        for name in names[:3]:
-            x = features[name] = getattr(self, name)(x)
-            x = self._norm_relu(x)
-            if self.config.antialias and name != "stem":
-                x = _blur_down(x)
-            seen.append(x)
+        x = features["stem"] = self.stem(x)
+        between = [lambda x: kept.append(x) or x] if self.config.skips else []
+        x = features["down1"] = self._next(self.down1, x, between)
+        if self.config.antialias:
+            between.insert(0, _blur_down)
+        x = features["down2"] = self._next(self.down2, x, between)
+        x = F.relu(normalise(x, self.config.norm))
+        if self.config.antialias:
+            x = _blur_down(x)
         for i, block in enumerate(self.blocks[:blocks]):
             x = features[f"block{i + 1}"] = block(x)
-        return {tap: features[tap] for tap in taps}, [*seen[:2], x]
+        return {tap: features[tap] for tap in taps}, x, kept
 
-    def _norm_relu(self, x: Tensor) -> Tensor:
-        return F.relu(normalise(x, self.config.norm))
+    def _next(
+        self, conv: nn.Module, x: Tensor, between: Sequence[Callable[[Tensor], Tensor]]
+    ) -> Tensor:
+        """`conv` of x after norm, ReLU and what else lies between: lean where nothing does."""
+        if not between:
+            return lean_conv(conv, x, relu=True, norm=self.config.norm == "instance")
+        x = F.relu(normalise(x, self.config.norm))
+        for change in between:
+            x = change(x)
+        return lean_conv(conv, x)
 
     def _compose(self, image: Tensor, last: Tensor) -> Tensor:
         if self.config.head == "tanh":
@@ -159,7 +171,7 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         inner = lean_conv(self.conv1, x)
-        inner = norm_relu_conv(self.conv2, inner, normed=self.norm == "instance")
+        inner = lean_conv(self.conv2, inner, relu=True, norm=self.norm == "instance")
         return x + normalise(inner, self.norm)
 
 

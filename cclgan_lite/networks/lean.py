@@ -14,32 +14,28 @@ from torch import Tensor, nn
 
 from cclgan_lite.networks.norm import instance_norm
 
-
-def norm_relu_conv(conv: nn.Conv2d, x: Tensor, normed: bool = True) -> Tensor:
-    """`conv(relu(instance_norm(x)))`, the norm only if `normed`; `conv` may pad by reflection."""
-    if _pays(x):
-        return _LeanConv.apply(x.contiguous(), conv.weight, conv.bias, conv, True, normed)
-    return conv(F.relu(instance_norm(x) if normed else x))
+FEW = 3  # output channels
 
 
-def lean_conv(conv: nn.Conv2d, x: Tensor) -> Tensor:
-    """`conv(x)` that keeps x, but not x padded."""
-    if _pays(x):
-        return _LeanConv.apply(x.contiguous(), conv.weight, conv.bias, conv, False, False)
-    return conv(x)
+def lean_conv(
+    conv: nn.Conv2d | nn.ConvTranspose2d, x: Tensor, relu: bool = False, norm: bool = False
+) -> Tensor:
+    """`conv(x)`, or with `relu` `conv(relu(x))`, or with both `conv(relu(instance_norm(x)))`.
 
-
-def conv_to_few(conv: nn.Conv2d, x: Tensor) -> Tensor:
-    """`lean_conv` to very few channels; at least float32 on the lean path.
-
-    Few outputs leave most of a processor's vectors empty. So each column of the kernel becomes
-    output channels of its own, and the output is gathered from them: half the time.
+    It keeps x and nothing that lies between. `conv` may pad by reflection. On the lean path, few
+    output channels come in at least float32.
     """
     if not _pays(x):
-        return conv(x)
+        x = instance_norm(x) if norm else x
+        return conv(F.relu(x) if relu else x)
+    x = x.contiguous()
+    if conv.out_channels > FEW:
+        return _LeanConv.apply(x, conv.weight, conv.bias, conv, relu, norm)
+    # Few outputs leave most of a processor's vectors empty. So each column of the kernel becomes
+    # output channels of its own, and the output is gathered from them: half the time.
     outputs, inputs, size, _ = conv.weight.shape
     columns = conv.weight.permute(3, 0, 1, 2).reshape(size * outputs, inputs, size, 1)
-    parts = _LeanConv.apply(x.contiguous(), columns, None, conv, False, False)
+    parts = _LeanConv.apply(x, columns, None, conv, relu, norm)
     parts = parts.to(torch.promote_types(parts.dtype, torch.float32)).unflatten(1, (size, outputs))
     moved = [parts[:, k, ..., k : k + x.shape[3]] for k in range(size)]
     return sum(moved) + conv.bias.view(-1, 1, 1)
@@ -55,7 +51,7 @@ def _pays(x: Tensor) -> bool:
 
 
 class _LeanConv(torch.autograd.Function):
-    """conv(pad(relu(norm(x)))); x is all that it keeps. Stride and padding are those of `conv`."""
+    """conv(pad(relu(norm(x)))); x is all that it keeps. What is not given is as in `conv`."""
 
     @staticmethod
     def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor | None, conv: nn.Conv2d,
@@ -63,7 +59,7 @@ class _LeanConv(torch.autograd.Function):
         reflects = conv.padding_mode == "reflect"
         ctx.front = conv.padding[0] if reflects else 0, relu, norm
         padding = (0, 0) if reflects else conv.padding
-        ctx.settings = conv.stride, padding, (1, 1), False, (0, 0), 1
+        ctx.settings = conv.stride, padding, (1, 1), conv.transposed, conv.output_padding, 1
         ctx.save_for_backward(x, weight)
         dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
         with torch.autocast("cpu", enabled=False):
