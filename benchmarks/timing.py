@@ -53,8 +53,17 @@ def peak_gib() -> float:
 
     Not ru_maxrss, in which a process inherits the peak of the one that started it.
     """
+    return _status_gib("VmHWM")
+
+
+def held_gib() -> float:
+    """The memory that this process holds now, in GiB; Linux only."""
+    return _status_gib("VmRSS")
+
+
+def _status_gib(field: str) -> float:
     status = Path("/proc/self/status").read_text()
-    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 2**20
+    return int(re.search(rf"{field}:\s+(\d+)", status)[1]) / 2**20
 
 
 def table(results: dict[str, dict]) -> str:
