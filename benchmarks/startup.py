@@ -27,9 +27,8 @@ NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 def lessons() -> dict[str, dict]:
     """`{lesson: {profile: what its notebook's metadata say was measured}}`."""
     return {
-        path.stem: measured
+        path.stem: json.loads(path.read_text("utf-8"))["metadata"]["cclgan_lite"]["measured"]
         for path in sorted(NOTEBOOKS.glob("*.ipynb"))
-        if (measured := json.loads(path.read_text("utf-8"))["metadata"].get("measured"))
     }
 
 
