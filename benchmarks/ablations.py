@@ -5,10 +5,9 @@
 
 All rows have the same steps, crops, order of data and learning rates. Rows of the paper and its
 neighbours have the networks of recipe `demo`; the rows of the paper also its levers (a smaller
-weight of LCL and intra-CCL, identity, rederain), because with the published weights no run of this
-length moves: that is a row of its own. Our own recipes have their own derainer, from random
-weights. Each finished run leaves OUT/ROW-SEED/result.json and is not trained again; an interrupted
-one resumes.
+weight of LCL and intra-CCL, identity, rederain), and once the published weights without them. Our
+own recipes have their own derainer, from random weights. Each finished run leaves
+OUT/ROW-SEED/result.json and is not trained again; an interrupted one resumes.
 """
 
 from __future__ import annotations

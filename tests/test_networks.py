@@ -161,10 +161,11 @@ def test_instance_norm_is_its_formula_in_every_layout(batch, layout, gradient_la
 @pytest.mark.parametrize("bfloat16", [False, True])
 @pytest.mark.parametrize("options", [
     {}, {"norm": "none", "skips": True}, {"antialias": True}, {"antialias": True, "skips": True},
+    {"filters": 1},
 ])
 def test_lean_convolutions_change_nothing(monkeypatch, options, bfloat16):
     """Output and gradients are those of the plain layers, also when backward comes twice."""
-    generator = ResNetGenerator(GeneratorConfig(**SMALL, **options))
+    generator = ResNetGenerator(GeneratorConfig(**SMALL | options))
     for parameter in generator.parameters():
         parameter.data.add_(torch.randn_like(parameter), alpha=0.05)
     image = (torch.rand(2, 3, 32, 20) * 2 - 1).requires_grad_()

@@ -29,7 +29,7 @@ def lean_conv(
         x = instance_norm(x) if norm else x
         return conv(F.relu(x) if relu else x)
     x = x.contiguous()
-    if conv.out_channels > FEW:
+    if conv.out_channels > FEW or conv.padding_mode != "reflect":
         return _LeanConv.apply(x, conv.weight, conv.bias, conv, relu, norm)
     # Few outputs leave most of a processor's vectors empty. So each column of the kernel becomes
     # output channels of its own, and the output is gathered from them: half the time.
