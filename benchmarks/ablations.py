@@ -13,26 +13,18 @@ OUT/ROW-SEED/result.json and is not trained again; an interrupted one resumes.
 from __future__ import annotations
 
 import argparse
-import json
-import time
 from dataclasses import replace
 from pathlib import Path
 
 from timing import write
+from trial import trial
 
-from cclgan_lite.data.folders import Augment
 from cclgan_lite.data.pairs import pair_files
-from cclgan_lite.data.shower import Shower
 from cclgan_lite.evaluation.evaluate import evaluate_pairs
 from cclgan_lite.evaluation.statistics import difference
-from cclgan_lite.files import write_json
-from cclgan_lite.inference.derain import derain_image
-from cclgan_lite.inference.weights import load_derainer
 from cclgan_lite.methods.cclgan import CCLGAN
 from cclgan_lite.recipes import DEMO, RECIPES
 from cclgan_lite.training.config import Config
-from cclgan_lite.training.run import Run
-from cclgan_lite.training.trainer import resume, train
 
 WEIGHTS = {"lcl": 0.2, "intra": 0.1, "inter": 0.005}  # of the paper's rows, where not zero
 PAPER = {  # of Tables 2-4
@@ -84,8 +76,8 @@ def budget(row: str, asked: argparse.Namespace, seed: int) -> Config:
     return replace(
         DEMO,
         method=method_of(row),
-        augment=Augment(load=None, crop=asked.crop),
-        shower=RECIPES[row].shower if row in OURS else Shower(),
+        augment=replace(DEMO.augment, crop=asked.crop),
+        shower=RECIPES.get(row, DEMO).shower,
         seed=seed,
         steps=asked.steps,
     )
@@ -105,27 +97,13 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     pairs = pair_files(asked.val_rainy, asked.val_clean)
-
-    def run(row: str, seed: int) -> dict:
-        out = asked.out / f"{row}-{seed}"
-        if not (out / "result.json").exists():
-            start = time.process_time()
-            if Run.exists(out):
-                resume(out)
-            else:
-                train(budget(row, asked, seed), asked.rainy, asked.clean, out)
-            seconds = time.process_time() - start
-            derainer = load_derainer(out)
-            result = evaluate_pairs(pairs, lambda rgb: derain_image(derainer, rgb))
-            write_json(out / "result.json", result | {"cpu_seconds": seconds})
-        return json.loads((out / "result.json").read_text())
-
     before = evaluate_pairs(pairs, lambda rgb: rgb)
     print(f"rainy input: {before['psnr_y']:.2f} dB / {before['ssim_y']:.4f}")
     rows = []
     for seed in asked.seeds:
         for row in asked.rows:
-            result = run(row, seed)
+            config, out = budget(row, asked, seed), asked.out / f"{row}-{seed}"
+            result = trial(config, asked.rainy, asked.clean, out, pairs)
             gain = difference(result, before)["psnr_y"]
             rows.append({
                 "row": row, "title": ROWS[row], "seed": seed, "psnr_y": result["psnr_y"],
@@ -135,10 +113,10 @@ def main() -> None:
             print(f"| {ROWS[row]} | {seed} | {result['psnr_y']:.2f} / {result['ssim_y']:.4f} | "
                   f"{gain['mean']:+.2f} [{low:+.2f}, {high:+.2f}] | {result['cpu_seconds']:.0f} |",
                   flush=True)
-            write(asked.json, {
-                "steps": asked.steps, "crop": asked.crop, "rainy_psnr_y": before["psnr_y"],
-                "rainy_ssim_y": before["ssim_y"], "rows": rows,
-            })
+    write(asked.json, {
+        "steps": asked.steps, "crop": asked.crop, "rainy_psnr_y": before["psnr_y"],
+        "rainy_ssim_y": before["ssim_y"], "rows": rows,
+    })
 
 
 if __name__ == "__main__":

@@ -15,15 +15,11 @@ from pathlib import Path
 
 import torch
 from timing import write
+from trial import trial
 
 from cclgan_lite.data.bundled import bundled_data
 from cclgan_lite.data.pairs import pair_files
-from cclgan_lite.evaluation.evaluate import evaluate_pairs
-from cclgan_lite.inference.derain import derain_image
-from cclgan_lite.inference.weights import load_derainer
 from cclgan_lite.recipes import RECIPES
-from cclgan_lite.training.run import Run
-from cclgan_lite.training.trainer import resume, train
 
 PRECISIONS = ("float32", "bfloat16")
 
@@ -47,12 +43,7 @@ def main() -> None:
     def psnr(seed: int, precision: str) -> float:
         out = asked.out / f"{precision}-{seed}"
         mine = replace(config, seed=seed, precision=precision)
-        if Run.exists(out):
-            resume(out)
-        else:
-            train(mine, data / "train/rainy", data / "train/clean", out)
-        derainer = load_derainer(out)
-        return evaluate_pairs(pairs, lambda rgb: derain_image(derainer, rgb))["psnr_y"]
+        return trial(mine, data / "train/rainy", data / "train/clean", out, pairs)["psnr_y"]
 
     found = {p: [psnr(seed, p) for seed in asked.seeds] for p in PRECISIONS}
     differences = [b - a for a, b in zip(*found.values(), strict=True)]

@@ -10,9 +10,7 @@ import pytest
 if "PYTEST_XDIST_WORKER" in os.environ:  # one thread for each worker, before torch starts its own
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import numpy as np  # noqa: E402
 import torch  # noqa: E402
-from PIL import Image  # noqa: E402
 
 DATA = Path(os.environ.get("CCLGAN_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
@@ -28,15 +26,3 @@ def rain100l() -> Path:
     if not folder.is_dir():
         pytest.skip("Rain100L is not here; set CCLGAN_DATA to the folder that holds rain100L/")
     return folder
-
-
-@pytest.fixture
-def noise_folders(tmp_path) -> tuple[Path, Path]:
-    """(rainy, clean), three pictures of noise in each, no two alike, none nearly white."""
-    rng = np.random.default_rng(0)
-    for folder in ("rainy", "clean"):
-        (tmp_path / folder).mkdir()
-        for number in range(3):
-            picture = rng.integers(0, 200, (40, 50, 3), dtype=np.uint8)
-            Image.fromarray(picture).save(tmp_path / folder / f"{number}.png")
-    return tmp_path / "rainy", tmp_path / "clean"

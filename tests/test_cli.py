@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from noise import noise_folders
 from PIL import Image
 
 from cclgan_lite import cli
@@ -27,12 +28,7 @@ TINY = (
 
 @pytest.fixture
 def pairs(tmp_path) -> Path:
-    rng = np.random.default_rng(0)
-    for name in ("rainy", "clean"):
-        (tmp_path / name).mkdir()
-        for i in range(3):
-            pixels = rng.integers(0, 256, (48, 64, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(tmp_path / name / f"{i}.png")
+    noise_folders(tmp_path)
     return tmp_path
 
 

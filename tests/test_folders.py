@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from noise import noise_folders
 from PIL import Image
 
 from cclgan_lite.data.folders import Augment, PairedFolders, UnpairedFolders
@@ -42,9 +43,10 @@ def test_every_epoch_shows_every_rainy_image_once_in_a_new_order(folders):
     assert {which(data[k]["clean"]) for k in range(20)} == {0, 1, 2}
 
 
-def test_item_k_depends_on_seed_and_k_alone(noise_folders):
+def test_item_k_depends_on_seed_and_k_alone(tmp_path):
+    folders = noise_folders(tmp_path)
     make = lambda seed: UnpairedFolders(  # noqa: E731
-        *noise_folders, Augment(load=None, crop=16), seed, length=9
+        *folders, Augment(load=None, crop=16), seed, length=9
     )
     forward = [make(0)[k] for k in range(9)]
     data = make(0)

@@ -16,10 +16,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
+from noise import noise_folders
 from safetensors.torch import load_file
 
 from cclgan_lite.data.folders import Augment, UnpairedFolders
@@ -46,16 +45,6 @@ METHOD = CCLGAN(  # all four losses, a player of its own (rederain), a norm with
 TINY = Config(method=METHOD, augment=Augment(load=None, crop=48), steps=4, batch=4, log_every=1,
               sample_every=4, save_minutes=0.0)
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-
-
-def make_folders(root: Path) -> tuple[Path, Path]:
-    rng = np.random.default_rng(0)
-    for name in ("rainy", "clean"):
-        (root / name).mkdir()
-        for i in range(6):
-            pixels = rng.integers(0, 256, (60, 64, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(root / name / f"{i}.png")
-    return root / "rainy", root / "clean"
 
 
 def one_step(root: Path, team: Team) -> dict[str, torch.Tensor]:
@@ -131,7 +120,7 @@ def free_port() -> int:
 def root(tmp_path_factory) -> Path:
     """A folder in which two processes have done their part."""
     root = tmp_path_factory.mktemp("parallel")
-    folders = make_folders(root)
+    folders = noise_folders(root, 6)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Trainer, "train_step", stopped_at(2, KeyboardInterrupt()))
         with pytest.raises(KeyboardInterrupt):
@@ -242,7 +231,7 @@ def test_one_that_stops_takes_the_other_with_it(root):
 
 
 def test_accelerate_launch(tmp_path):
-    rainy, clean = make_folders(tmp_path)
+    rainy, clean = noise_folders(tmp_path, 6)
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu",
               "--num_processes", "2", "--main_process_port", str(free_port())]
     command = ["-m", "cclgan_lite", "train", "--rainy", rainy, "--clean", clean,

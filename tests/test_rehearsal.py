@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from noise import noise_folders
 from torch import nn
 
 from cclgan_lite.data.folders import Augment, UnpairedFolders
@@ -56,9 +57,10 @@ def test_impossible_showers_are_refused(wrong):
         Shower(**wrong)
 
 
-def test_the_folder_rains_on_the_very_crop(noise_folders):
-    plain = UnpairedFolders(*noise_folders, Augment(None, 32), seed=3)
-    rained = UnpairedFolders(*noise_folders, Augment(None, 32), seed=3, shower=Shower(share=1.0))
+def test_the_folder_rains_on_the_very_crop(tmp_path):
+    folders = noise_folders(tmp_path)
+    plain = UnpairedFolders(*folders, Augment(None, 32), seed=3)
+    rained = UnpairedFolders(*folders, Augment(None, 32), seed=3, shower=Shower(share=1.0))
     for k in range(3):
         assert set(plain[k]) == {"rainy", "clean"}
         for name in plain[k]:  # what was drawn before stays what it was

@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
+from noise import noise_folders
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -46,13 +46,7 @@ TINY = Config(
 
 @pytest.fixture
 def folders(tmp_path) -> tuple[Path, Path]:
-    rng = np.random.default_rng(0)
-    for name in ("rainy", "clean"):
-        (tmp_path / name).mkdir()
-        for i in range(4):
-            pixels = rng.integers(0, 256, (60, 64, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(tmp_path / name / f"{i}.png")
-    return tmp_path / "rainy", tmp_path / "clean"
+    return noise_folders(tmp_path, 4)
 
 
 def test_a_run_leaves_everything_behind(folders, tmp_path):

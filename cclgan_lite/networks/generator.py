@@ -103,7 +103,7 @@ class ResNetGenerator(nn.Module):
     ) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
         """The output image; with `taps`, also `{tap: features}` of the same pass."""
         features, x, kept = self._encode(image, taps)
-        x = self.up1(_blur_up(x)) if self.config.antialias else lean_conv(self.up1, x)
+        x = lean_conv(self.up1, _blur_up(x) if self.config.antialias else x)
         for conv in (self.up2, self.last):
             between = [kept.pop().add] if self.config.skips else []
             if self.config.antialias and conv is self.up2:
@@ -132,7 +132,7 @@ class ResNetGenerator(nn.Module):
         if self.config.antialias:
             between.insert(0, _blur_down)
         x = features["down2"] = self._next(self.down2, x, between)
-        x = F.relu(normalise(x, self.config.norm))
+        x = self._norm_relu(x)
         if self.config.antialias:
             x = _blur_down(x)
         for i, block in enumerate(self.blocks[:blocks]):
@@ -145,10 +145,13 @@ class ResNetGenerator(nn.Module):
         """`conv` of x after norm, ReLU and what else lies between: lean where nothing does."""
         if not between:
             return lean_conv(conv, x, relu=True, norm=self.config.norm == "instance")
-        x = F.relu(normalise(x, self.config.norm))
+        x = self._norm_relu(x)
         for change in between:
             x = change(x)
         return lean_conv(conv, x)
+
+    def _norm_relu(self, x: Tensor) -> Tensor:
+        return F.relu(normalise(x, self.config.norm))
 
     def _compose(self, image: Tensor, last: Tensor) -> Tensor:
         if self.config.head == "tanh":

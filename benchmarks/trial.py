@@ -1,0 +1,37 @@
+"""One training run and its scores, for benchmarks of quality."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from cclgan_lite.data.pairs import Pair
+from cclgan_lite.evaluation.evaluate import evaluate_pairs
+from cclgan_lite.files import write_json
+from cclgan_lite.inference.derain import derain_image
+from cclgan_lite.inference.weights import load_derainer
+from cclgan_lite.training.config import Config
+from cclgan_lite.training.run import Run
+from cclgan_lite.training.trainer import resume, train
+
+
+def trial(config: Config, rainy: Path, clean: Path, out: Path, pairs: Iterable[Pair]) -> dict:
+    """What `evaluate_pairs` says of the run in `out`, and its `cpu_seconds` of training.
+
+    A run that is not there is trained, an interrupted one resumed; the scores stay in
+    OUT/result.json, so that a finished one is neither trained nor scored again.
+    """
+    found = out / "result.json"
+    if not found.exists():
+        start = time.process_time()
+        if Run.exists(out):
+            resume(out)
+        else:
+            train(config, rainy, clean, out)
+        seconds = time.process_time() - start
+        derainer = load_derainer(out)
+        result = evaluate_pairs(pairs, lambda rgb: derain_image(derainer, rgb))
+        write_json(found, result | {"cpu_seconds": seconds})
+    return json.loads(found.read_text())
