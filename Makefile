@@ -15,7 +15,7 @@ help:
 	@echo "make lessons     execute all lessons and store their outputs"
 	@echo "make clean       remove the environment (runs/ stays)"
 
-# Exact versions (constraints.txt) where they exist for this Python, else whatever fits.
+# constraints.txt holds the exact versions that the tests passed with, on Python 3.11.
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip

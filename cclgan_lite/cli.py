@@ -115,8 +115,8 @@ def derain(
             the pictures differ by about a tenth of a grey level.
         device: Where to compute; auto takes a GPU if there is one.
     """
-    from cclgan_lite.device import pick_device
-    from cclgan_lite.inference.derain import derain_files, pick_precision
+    from cclgan_lite.device import pick_device, pick_precision
+    from cclgan_lite.inference.derain import derain_files
     from cclgan_lite.inference.weights import load_derainer
 
     target = pick_device(device)

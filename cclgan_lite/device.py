@@ -1,11 +1,14 @@
-"""Where to compute."""
+"""Where to compute, and in what precision."""
 
 from __future__ import annotations
 
 import platform
 from pathlib import Path
+from typing import Literal
 
 import torch
+
+Precision = Literal["float32", "bfloat16"]
 
 
 def pick_device(name: str = "auto") -> torch.device:
@@ -19,6 +22,16 @@ def pick_device(name: str = "auto") -> torch.device:
     if not found.get(torch.device(name).type, True):
         raise ValueError(f"this PyTorch finds no {name} device: leave out --device, or say cpu")
     return torch.device(name)
+
+
+def pick_precision(device: torch.device) -> Precision:
+    """bfloat16 where the processor or GPU multiplies it at full speed, else float32."""
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        has_bf16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+        fast = device.type == "cpu" and has_bf16()
+    return "bfloat16" if fast else "float32"
 
 
 def hardware(device: torch.device) -> str:

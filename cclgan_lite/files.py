@@ -36,11 +36,18 @@ def write_atomically(path: str | Path, write: Callable[[Path], None]) -> None:
         full = isinstance(error, Exception) and _disk_full(path.parent, error)
         temporary.unlink(missing_ok=True)
         if full:
-            raise OSError(
-                errno.ENOSPC,
-                f"The disk is full, {path} was not written. Nothing already there was lost; "
-                "free some space and run the command again",
-            ) from error
+            raise _no_space(path) from error
+        raise
+
+
+def append(path: Path, text: str) -> None:
+    """Add `text` to a file; a full disk is told as in `write_atomically`."""
+    try:
+        with open(path, "a") as file:
+            file.write(text)
+    except OSError as error:
+        if _disk_full(path.parent, error):
+            raise _no_space(path) from error
         raise
 
 
@@ -54,6 +61,14 @@ def sha256_of(path: str | Path) -> str:
     """The checksum of a file, in hexadecimal."""
     with open(path, "rb") as file:
         return file_digest(file, "sha256").hexdigest()
+
+
+def _no_space(path: Path) -> OSError:
+    return OSError(
+        errno.ENOSPC,
+        f"The disk is full, {path} was not written. Nothing already there was lost; "
+        "free some space and run the command again",
+    )
 
 
 def _disk_full(folder: Path, error: Exception) -> bool:

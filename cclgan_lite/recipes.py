@@ -6,7 +6,7 @@
     demo         `laptop` sized for a few minutes on two cores
     rehearsal    a derainer alone, on rendered showers; no rainy photograph is needed
     rain100l     continues it with the rain that it finds in rainy photographs
-    cclgan-plus  continues it with that and the four losses of the paper
+    cclgan-plus  continues it with that and the paper's losses but intra-CCL
     cyclegan     the published CycleGAN in the paper's set-up, half as long
     cut          the published CUT in the paper's set-up
     ablation-*   rows of the paper's Tables 2-4 on top of `paper`
@@ -59,7 +59,7 @@ LAPTOP = Config(
     batch=2,
     lr=3e-4,
     ema=0.99,
-    precision="bfloat16",
+    precision="auto",
 )
 
 DEMO = replace(
@@ -96,7 +96,7 @@ REHEARSAL = Config(
     betas=(0.9, 0.99),
     decay_from=0.3,
     ema=0.999,
-    precision="bfloat16",
+    precision="auto",
 )
 
 # Rendered rain keeps the derainer from forgetting, transplanted rain teaches it the rain at hand.
@@ -108,7 +108,7 @@ RAIN100L = replace(
     decay_from=0.1,
 )
 
-# The published losses with small weights beside those two.
+# Three of the published losses with small weights beside those two.
 PLUS = replace(
     REHEARSAL,
     method=replace(

@@ -197,6 +197,17 @@ def test_memory_decides_the_tile():
         derain_image(trained(CONFIGS["tanh"]), noise(20, 20), memory=0)
 
 
+@pytest.mark.slow
+def test_memory_does_not_decide_the_picture():
+    """Here the picture fits into one tile or does not; its statistics are the same."""
+    generator, rgb = trained(GeneratorConfig(4, 0, "rain_layer", taps=())), noise(1028, 1080)
+    rgb[:, 600:] //= 3
+    whole, tiled = (
+        derain_image(generator, rgb, tile=tile).astype(int) for tile in (1080, 512)
+    )
+    assert np.abs(whole - tiled).max() <= 1
+
+
 def test_precision_is_used():
     rgb, generator = smooth(60, 300), load_derainer("demo")
     for tile in (None, 128):  # whole, and with fixed statistics

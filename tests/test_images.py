@@ -87,6 +87,21 @@ def test_pictures_are_read_upright(tmp_path, suffix, orientation):
     assert read_size(path) == rgb.shape[:2] == ((37, 50) if orientation < 5 else (50, 37))
 
 
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "I;16"])
+def test_uncompressed_tiffs_are_read_upright(tmp_path, mode):
+    """Pillow maps these into memory, where it mixes up the sides of turned ones."""
+    ramp = np.arange(0, 240, 6)[:, None] + np.arange(0, 40, 2)
+    image = (Image.fromarray((257 * ramp).astype(np.uint16)) if mode == "I;16"
+             else Image.fromarray(ramp.astype(np.uint8)).convert(mode))
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    image.save(tmp_path / "raw.tif", exif=exif)
+    image.save(tmp_path / "lzw.tif", exif=exif, compression="tiff_lzw")
+    rgb = read_rgb(tmp_path / "raw.tif")
+    assert rgb.shape[:2] == (20, 40)
+    np.testing.assert_array_equal(rgb, read_rgb(tmp_path / "lzw.tif"))
+
+
 def test_grey_becomes_rgb(tmp_path):
     grey = RGB[..., 0]
     rgb = read_rgb(save(tmp_path / "a.png", grey))

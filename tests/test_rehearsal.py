@@ -51,7 +51,9 @@ def test_share_says_how_often_it_rains():
     assert 0.17 < rains < 0.33
 
 
-@pytest.mark.parametrize("wrong", [{"share": 1.2}, {"length": (3.0, 2.0)}, {"light": (0.0, 1.0)}])
+@pytest.mark.parametrize("wrong", [
+    {"share": 1.2}, {"angle": 75.0}, {"length": (3.0, 2.0)}, {"light": (0.0, 1.0)},
+])
 def test_impossible_showers_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Shower(**wrong)

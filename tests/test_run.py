@@ -19,10 +19,11 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from cclgan_lite.data.folders import Augment
-from cclgan_lite.inference.weights import load_derainer
+from cclgan_lite.data.images import ImageError
+from cclgan_lite.inference.weights import derainer_bytes, load_derainer
 from cclgan_lite.losses import LCL, InterCCL
 from cclgan_lite.methods.cclgan import CCLGAN
-from cclgan_lite.networks import DiscriminatorConfig, GeneratorConfig
+from cclgan_lite.networks import DiscriminatorConfig, GeneratorConfig, ResNetGenerator
 from cclgan_lite.training.config import Config
 from cclgan_lite.training.run import Run, RunError, read_history
 from cclgan_lite.training.trainer import Trainer, resume, train
@@ -121,6 +122,61 @@ def test_kill_before_the_first_checkpoint(folders, tmp_path):
     assert run.history()[0]["lcl/generators"] != 1.0  # the lost session's row is gone
 
 
+def test_a_start_is_not_forgotten_before_the_first_checkpoint(folders, tmp_path):
+    start = tmp_path / "start.safetensors"
+    torch.manual_seed(1)  # not the run's seed
+    theirs = ResNetGenerator(TINY.method.generator)
+    start.write_bytes(derainer_bytes(theirs))
+    Run.create(tmp_path / "run", replace(TINY, start=str(start), lr=1e-9), *folders)
+    found = load_derainer(resume(tmp_path / "run", device="cpu").folder)
+    torch.testing.assert_close(found.stem.weight, theirs.stem.weight, atol=1e-6, rtol=0)
+
+
+def test_a_checkpoint_crosses_devices(folders, tmp_path):
+    """Adam's moments follow the memory layout of the weights, which GPUs have otherwise."""
+    elsewhere, here = (Trainer(TINY, 10, torch.device("cpu")) for _ in range(2))
+    elsewhere.networks.to(memory_format=torch.channels_last)
+    batch = {name: torch.rand(1, 3, 48, 48) * 2 - 1 for name in ("rainy", "clean")}
+    elsewhere.train_step(batch)
+    run = Run.create(tmp_path / "run", TINY, *folders)
+    elsewhere.save(run)
+    here.load(run)
+    for trainer in (elsewhere, here):
+        trainer.train_step(batch)
+    for name, network in here.networks.items():
+        for mine, theirs in zip(network.parameters(), elsewhere.networks[name].parameters(),
+                                strict=True):
+            if mine.dim() == 4:  # biases before a norm have no gradient but rounding
+                assert (mine - theirs).abs().mean() < 1e-6, name
+
+
+def test_two_sessions_do_not_share_a_run(folders, tmp_path):
+    run = train(TINY, *folders, tmp_path / "run", device="cpu")
+    run.log({"step": 14})  # what the session that is still at work has written
+    with run.claimed(), pytest.raises(RunError, match="run is being trained by another"):
+        resume(tmp_path / "run", device="cpu")
+    assert run.history()[-1]["step"] == 14
+    resume(tmp_path / "run", device="cpu")  # the claim ends with the session
+
+
+def test_a_full_disk_is_named_by_the_log_too(folders, tmp_path):
+    run = Run.create(tmp_path / "run", TINY, *folders)
+    (run.folder / "metrics.jsonl").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="disk is full.*metrics.jsonl.*free some space"):
+        run.log({"step": 2})
+
+
+def test_a_picture_that_breaks_off_can_be_replaced(folders, tmp_path):
+    path = folders[0] / "photo.jpg"  # whose head tells its size
+    Image.effect_noise((64, 64), 50).save(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ImageError, match=rf"{path.name}.*--resume.*same name"):
+        train(TINY, *folders, tmp_path / "run", device="cpu")
+    path.write_bytes(whole)
+    assert resume(tmp_path / "run", device="cpu").history()[-1]["step"] == TINY.steps
+
+
 def test_finished_runs_are_left_alone(folders, tmp_path):
     run = train(TINY, *folders, tmp_path / "run", device="cpu")
     history = run.history()
@@ -172,10 +228,10 @@ def test_a_million_steps_and_a_full_disk(folders, tmp_path, monkeypatch):
     assert run.load()[1]["step"] == 1_000_050
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
 
-    def full(tensors, path):
+    def full(state, path):
         raise RuntimeError("unexpected pos 64 vs 0")  # what torch says of a full disk
 
-    monkeypatch.setattr("cclgan_lite.training.run.save_file", full)
+    monkeypatch.setattr(torch, "save", full)
     with pytest.raises(OSError, match="disk is full"):
         run.save(1_000_100, weights, {})
     assert sorted(p.name for p in (run.folder / "checkpoints").iterdir()) == ["1000000", "1000050"]
@@ -187,6 +243,8 @@ def test_impossible_settings(field):
         replace(TINY, **{field: 0})
     with pytest.raises(ValueError, match="crop must be at least 24"):
         replace(TINY, augment=Augment(load=None, crop=20))
+    with pytest.raises(ValueError, match="seed must be at least 0"):
+        replace(TINY, seed=-1)
 
 
 def test_bfloat16_trains_every_parameter():
@@ -254,3 +312,14 @@ def test_bfloat16_run_stays_near_float32():
         trainer = Trainer(replace(TINY, precision=precision), 10, torch.device("cpu"))
         losses.append({k: v.item() for k, v in trainer.train_step(batch)[0].items()})
     assert losses[0] == pytest.approx(losses[1], rel=0.05, abs=0.02)
+
+
+@pytest.mark.parametrize("fast", ["float32", "bfloat16"])
+def test_auto_takes_the_precision_that_the_hardware_is_fast_in(fast, monkeypatch):
+    monkeypatch.setattr("cclgan_lite.training.trainer.pick_precision", lambda device: fast)
+    batch = {name: torch.rand(1, 3, 48, 48) * 2 - 1 for name in ("rainy", "clean")}
+    auto, named = (
+        Trainer(replace(TINY, precision=precision), 10, torch.device("cpu")).train_step(batch)[0]
+        for precision in ("auto", fast)
+    )
+    assert auto == named

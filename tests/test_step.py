@@ -294,12 +294,8 @@ def test_waiting_would_be_seen(wait):
     assert calls.seen
 
 
-# Without blur: on CPUs PyTorch 2.15 compiles the gradient of replicate padding wrongly.
-PLAIN = replace(LEVERS, generator=replace(LEVERS.generator, antialias=False))
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("method", [SMALL, PLAIN])
+@pytest.mark.parametrize("method", [SMALL, LEVERS])
 def test_compiled_networks_take_the_same_step(method):
     """Also the second step, which starts from what the first has learned."""
     batch, losses = images(), []

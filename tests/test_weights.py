@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +17,7 @@ from cclgan_lite.data.rain import add_rain
 from cclgan_lite.data.scenes import render_scene
 from cclgan_lite.evaluation.metrics import scores
 from cclgan_lite.inference.weights import (
+    FORMAT,
     TRAINED_ON,
     derainer_bytes,
     load_derainer,
@@ -36,6 +40,20 @@ def test_weights_file(tmp_path):
     save_file({"x": torch.zeros(1)}, tmp_path / "foreign.safetensors")
     with pytest.raises(ValueError, match="foreign.* not written by cclgan_lite"):
         load_derainer(tmp_path / "foreign.safetensors")
+
+
+@pytest.mark.parametrize("change", [
+    {"head": "from the future"}, {"filters": "many"}, {"unknown_option": 1}, None,
+])
+def test_weights_of_other_versions(tmp_path, change):
+    """What this version would build otherwise, or cannot build, is refused and named."""
+    generator, path = ResNetGenerator(GeneratorConfig(filters=4, blocks=1)), tmp_path / "other"
+    metadata = {"format": FORMAT}
+    if change:
+        metadata["generator"] = json.dumps(asdict(generator.config) | change)
+    save_file(generator.state_dict(), path, metadata)
+    with pytest.raises(ValueError, match="other is damaged or from another version"):
+        load_derainer(path)
 
 
 def test_the_default_command_derains_unseen_scenes(tmp_path):

@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from cclgan_lite.data.images import list_images, read_rgb, read_size, to_tensor
+from cclgan_lite.data.images import ImageError, list_images, read_rgb, read_size, to_tensor
 from cclgan_lite.data.pairs import pair_files
 from cclgan_lite.data.shower import Shower
 
@@ -106,7 +106,13 @@ class UnpairedFolders(Dataset):
 
     def __getitem__(self, k: int) -> dict[str, Tensor]:
         files, rng = self.choose(k)
-        item = {name: self.augment.cut(self._read(path), rng) for name, path in files.items()}
+        try:
+            item = {name: self.augment.cut(self._read(path), rng) for name, path in files.items()}
+        except ImageError as error:  # found as late as this where a picture breaks off
+            raise ImageError(
+                f"{error} A training run goes on from its last checkpoint with --resume once a "
+                "whole picture of the same name is there."
+            ) from error
         if self.shower.share:
             item["showered"] = self.shower(item["clean"], rng)
         return {name: to_tensor(rgb) for name, rgb in item.items()}

@@ -196,7 +196,8 @@ def to_uint8(tensor: Tensor) -> np.ndarray:
 def _opened(path: str | Path) -> Iterator[Image.Image]:
     """Image.open for still pictures of the known formats; whatever goes wrong: ImageError."""
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        # By file, not by name: named raw TIFFs are mapped into memory, and turned ones scrambled.
+        with open(path, "rb") as file, Image.open(file, formats=FORMATS) as image:
             frames = getattr(image, "n_frames", 1)
             if image.width * image.height > MAX_PIXELS:
                 raise ImageError(f"{path} has over {MAX_PIXELS:,} pixels. Shrink it first.")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cclgan_lite.data.rain import MARGIN, streak_layer
+from cclgan_lite.data.rain import MARGIN, MAX_ANGLE, streak_layer
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Shower:
     def __post_init__(self):
         if not 0 <= self.share <= 1:
             raise ValueError(f"shower.share must lie in [0, 1], not {self.share}")
+        if not 0 <= self.angle <= MAX_ANGLE:
+            raise ValueError(f"shower.angle must lie in [0, {MAX_ANGLE:g}], not {self.angle}")
         for name in ("length", "width", "brightness", "light"):
             low, high = getattr(self, name)
             if not 0 < low <= high:

@@ -12,7 +12,6 @@ import math
 from collections.abc import Callable, Iterable
 from itertools import product
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from cclgan_lite.data.images import ImageError, list_images, rewrite_photos, to_tensor, to_uint8
+from cclgan_lite.device import Precision
 from cclgan_lite.inference.fixed import context, fix_statistics
 from cclgan_lite.networks import ResNetGenerator
 
@@ -27,17 +27,6 @@ MULTIPLE = 4  # the generator halves the picture twice and doubles it twice
 SMALLEST = 16  # reflection padding inside the generator needs a few pixels at quarter size
 WINDOWS, WINDOW = 4, 256  # statistics come from up to 4 x 4 windows of 256 x 256: a megapixel
 LARGEST = 1536  # larger tiles save hardly any surroundings and leave the processor's caches
-Precision = Literal["float32", "bfloat16"]
-
-
-def pick_precision(device: torch.device) -> Precision:
-    """bfloat16 where the processor or GPU multiplies it at full speed, else float32."""
-    if device.type == "cuda":
-        fast = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        has_bf16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-        fast = device.type == "cpu" and has_bf16()
-    return "bfloat16" if fast else "float32"
 
 
 def default_memory(device: torch.device) -> float:
@@ -101,11 +90,11 @@ def derain_image(
             return generator(rainy)
 
     parts = [((0, rows), (0, columns))]
-    normed = known and generator.config.norm != "none"
-    limit = min(tile, WINDOWS * WINDOW) if normed else tile
-    if rows * columns > limit**2:
+    if rows * columns > tile**2:
         parts = list(product(_parts(rows, tile, margin), _parts(columns, tile, margin)))
-    if known and (len(parts) > 1 or not normed):
+    # Where a norm's statistics come from depends on the picture alone, not on the memory at hand.
+    sampled = len(parts) > 1 or rows * columns > (WINDOWS * WINDOW) ** 2
+    if known and (sampled or generator.config.norm == "none"):
         run = fix_statistics(generator, images(_windows(rows, columns)), dtype)
     else:
         run = plain

@@ -18,6 +18,7 @@ from safetensors.torch import save
 from cclgan_lite.networks import GeneratorConfig, ResNetGenerator, tiny_clip
 
 FORMAT = "cclgan_lite derainer 1"
+_converter = cattrs.Converter(forbid_extra_keys=True)  # else an option could go unheard
 TRAINED_ON = {"light": "bundled data", "demo": "bundled data"}  # the shipped ones
 
 
@@ -62,7 +63,12 @@ def load_derainer(name_or_path: str | Path, device: torch.device | str = "cpu") 
         raise ValueError(
             f"{path} was not written by cclgan_lite: give the derainer.safetensors of a run"
         )
-    config = cattrs.structure(json.loads(metadata["generator"]), GeneratorConfig)
+    try:
+        config = _converter.structure(json.loads(metadata["generator"]), GeneratorConfig)
+    except (KeyError, TypeError, ValueError, cattrs.BaseValidationError) as error:
+        raise ValueError(
+            f"{path} is damaged or from another version of cclgan_lite: give one written by this"
+        ) from error
     derainer = ResNetGenerator(config)
     try:
         derainer.load_state_dict(tensors)

@@ -186,7 +186,10 @@ def _binomial(x: Tensor) -> Tensor:
     """[1 2 1] x [1 2 1] / 16 in every channel."""
     line = (2 - torch.arange(-1, 2, device=x.device).abs()).to(x.dtype) / 4  # 1/4, 1/2, 1/4
     kernel = (line[:, None] * line).expand(x.shape[1], 1, 3, 3)
-    return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), kernel, groups=x.shape[1])
+    # Edges are repeated by `cat`: compilers stumble over F.pad's replicate (PyTorch 2.15, CPU).
+    x = torch.cat([x[..., :1], x, x[..., -1:]], 3)
+    x = torch.cat([x[..., :1, :], x, x[..., -1:, :]], 2)
+    return F.conv2d(x, kernel, groups=x.shape[1])
 
 
 def _blur_down(x: Tensor) -> Tensor:

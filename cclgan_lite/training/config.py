@@ -28,7 +28,8 @@ class Config:
     betas: tuple[float, float] = (0.5, 0.999)  # Adam's momenta (the authors' code)
     decay_from: float = 0.5  # after this part of the run the learning rate falls linearly to 0
     ema: float = 0.0  # decay of the averaged generator that is delivered; 0: no averaging
-    precision: Literal["float32", "bfloat16"] = "float32"  # of the forward and backward passes
+    # Of the forward and backward passes; auto: bfloat16 where the hardware is fast in it.
+    precision: Literal["auto", "float32", "bfloat16"] = "float32"
 
     log_every: int = 50  # steps that one row of metrics.jsonl averages
     sample_every: int = 500  # steps between two sample grids
@@ -41,6 +42,8 @@ class Config:
         for name in ("batch", "log_every", "sample_every", "steps"):
             if (value := getattr(self, name)) is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value}")
+        if self.seed < 0:
+            raise ValueError(f"seed must be at least 0, not {self.seed}")
         if self.epochs <= 0 or self.lr <= 0 or not 0 <= self.ema < 1:
             raise ValueError("epochs and lr must be above 0, and ema at least 0 but below 1")
         if "rehearsal" in self.method.terms() and not self.shower.share:

@@ -6,6 +6,7 @@
     samples/000500.png    rainy, derained, rerained | clean, rained, rederained
     checkpoints/000500/   networks.safetensors, and trainer.pt: step, optimisers, data fingerprint
     derainer.safetensors  the newest averaged derainer, ready for `derain --weights`
+    .lock                 held by the session that trains
 
 Random numbers and data order need no saved state: they are functions of (seed, step).
 """
@@ -16,6 +17,8 @@ import json
 import os
 import platform
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,12 +26,13 @@ from pathlib import Path
 import cattrs
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from filelock import FileLock, Timeout
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from cclgan_lite import __version__
 from cclgan_lite.device import hardware
-from cclgan_lite.files import write_atomically, write_json
+from cclgan_lite.files import append, write_atomically, write_json
 from cclgan_lite.methods import METHODS
 from cclgan_lite.training.config import Config
 
@@ -90,7 +94,24 @@ class Run:
                 f"{folder / 'config.json'} is damaged or from another version: start a new run"
             ) from error
 
-    def write_versions(self, device: torch.device, processes: int = 1) -> None:
+    @contextmanager
+    def claimed(self) -> Iterator[None]:
+        """For the session that trains this run. Raises RunError while another one does."""
+        lock = FileLock(self.folder / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise RunError(
+                f"{self.folder} is being trained by another process: let it end, or stop it first"
+            ) from None
+        except NotImplementedError:  # a file system without locks
+            pass
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def write_versions(self, device: torch.device, precision: str, processes: int = 1) -> None:
         write_json(
             self.folder / "versions.json",
             {
@@ -100,6 +121,7 @@ class Run:
                 "numpy": np.__version__,
                 "device": device.type,
                 "hardware": hardware(device),
+                "precision": precision,
                 "cores": os.cpu_count(),
                 "threads": torch.get_num_threads(),
                 "processes": processes,
@@ -121,7 +143,8 @@ class Run:
             shutil.rmtree(unfinished, ignore_errors=True)
         temporary = target.with_suffix(".tmp")
         try:
-            write_atomically(temporary / "networks.safetensors", partial(save_file, networks))
+            content = save(networks)  # in memory, because save_file hides what a disk complains of
+            write_atomically(temporary / "networks.safetensors", lambda p: p.write_bytes(content))
             write_atomically(temporary / "trainer.pt", partial(torch.save, trainer))
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -149,8 +172,7 @@ class Run:
         return networks, trainer
 
     def log(self, row: dict[str, float]) -> None:
-        with open(self.folder / "metrics.jsonl", "a") as file:
-            file.write(json.dumps(row) + "\n")
+        append(self.folder / "metrics.jsonl", json.dumps(row) + "\n")
 
     def history(self) -> list[dict[str, float]]:
         return read_history(self.folder / "metrics.jsonl")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from math import isfinite
 from pathlib import Path
@@ -23,6 +24,7 @@ from tqdm import tqdm
 from cclgan_lite.data.folders import UnpairedFolders
 from cclgan_lite.data.images import to_uint8
 from cclgan_lite.data.resident import Resident
+from cclgan_lite.device import pick_precision
 from cclgan_lite.files import write_atomically
 from cclgan_lite.inference.weights import derainer_bytes, load_derainer
 from cclgan_lite.training.config import Config
@@ -41,6 +43,9 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.config, self.device, self.total_steps = config, device, total_steps
         self.data = data  # fingerprint of what it trains on
+        self.precision = (
+            pick_precision(device) if config.precision == "auto" else config.precision
+        )
         self.team = team or Team()  # the processes that train this together
         self.step = 0
         method = config.method
@@ -83,8 +88,8 @@ class Trainer:
             name: x.to(self.device, non_blocking=True, memory_format=self.layout)
             for name, x in batch.items()
         }
-        precision = getattr(torch, self.config.precision)
-        step = Step(self.networks, self.config.method.wiring, self.looks, images, precision)
+        step = Step(self.networks, self.config.method.wiring, self.looks, images,
+                    getattr(torch, self.precision))
         losses = training_step(step, self.terms, self.optimizers, self.team.average)
         # Average the generator that will be delivered.
         self.step += 1
@@ -141,6 +146,12 @@ class Trainer:
                 network.load_state_dict(own)
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(trainer["optimizers"][name])
+            # Moments keep the memory layout of the device that saved them. Fused Adam takes for
+            # granted that they have the parameter's.
+            for parameter, state in optimizer.state.items():
+                for key, value in state.items():
+                    if value.shape == parameter.shape:
+                        state[key] = torch.empty_like(parameter).copy_(value)
         self.step = trainer["step"]
         if self.team.writes:  # in case the last session died just before
             run.deliver(derainer_bytes(self.averaged))
@@ -165,20 +176,28 @@ def train(
     with trainer.team.writer_first():
         run = (Run.create(Path(out), config, Path(rainy), Path(clean)) if trainer.team.writes
                else Run.read(Path(out)))
-    return _loop(run, data, trainer)
+    with _claimed(run, trainer.team):
+        return _loop(run, data, trainer)
 
 
 def resume(out: Path | str, device: str = "auto") -> Run:
     """Continue the run in `out` from its newest checkpoint, as if it had never stopped.
 
-    Raises what `train` raises, and RunError where there is no run.
+    Raises what `train` raises, and RunError where there is no run or another session trains it.
     """
     run = Run.read(Path(out))
     data, trainer = _prepare(run.config, run.rainy, run.clean, device)
-    trainer.load(run)
-    if trainer.team.writes:
-        run.forget_after(trainer.step)
-    return _loop(run, data, trainer)
+    with _claimed(run, trainer.team):
+        if run.config.start and not run.checkpoints():
+            trainer.start_from(run.config.start)
+        trainer.load(run)
+        if trainer.team.writes:
+            run.forget_after(trainer.step)
+        return _loop(run, data, trainer)
+
+
+def _claimed(run: Run, team: Team) -> AbstractContextManager:
+    return run.claimed() if team.writes else nullcontext()
 
 
 def _prepare(
@@ -195,10 +214,10 @@ def _prepare(
 
 def _loop(run: Run, data: UnpairedFolders, trainer: Trainer) -> Run:
     config, total_steps, team = run.config, trainer.total_steps, trainer.team
-    facts = trainer.config, total_steps, trainer.step, trainer.data
+    facts = trainer.config, trainer.precision, total_steps, trainer.step, trainer.data
     team.agree(facts, trainer.networks.parameters())
     if team.writes:
-        run.write_versions(trainer.device, team.count)
+        run.write_versions(trainer.device, trainer.precision, team.count)
     items = team.items(config.batch, range(trainer.step, total_steps))
     batches = Resident(data, trainer.device).batches(items) if config.resident else DataLoader(
         data,

@@ -177,7 +177,7 @@ def prepare(
 
     # Writing it, the manifest last.
     files = _write(_plan(items), tree, out, progress)
-    kept_out = {read_manifest(Path(f).absolute().parents[1]).get("dataset") for f in keep_out}
+    kept_out = {read_manifest(Path(f).absolute().parent.parent).get("dataset") for f in keep_out}
     counts = Counter(path.rpartition("/")[0] for path in files)
     manifest = {
         "dataset": dataset.name,
