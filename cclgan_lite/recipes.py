@@ -51,6 +51,7 @@ LAPTOP = Config(
         discriminator_speed=4.0,
         lcl=LCL(weight=0.2),
         intra=IntraCCL(weight=0.0),
+        embedder="tiny-rain-clip",  # for those who give intra a weight
         identity=identity(1.0),
         rederain=rederain(10.0),
     ),

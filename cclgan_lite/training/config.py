@@ -36,7 +36,7 @@ class Config:
     save_minutes: float = 2.0  # minutes between two checkpoints
     workers: int = 0  # processes that load data; 0 loads in the training process
     resident: bool = False  # keep all pictures decoded on the device: no loading between steps
-    compile: bool = False  # torch.compile for the networks: minutes at the start, then faster
+    compile: bool = False  # torch.compile for the networks, meant for GPUs: it starts in minutes
 
     def __post_init__(self):
         for name in ("batch", "log_every", "sample_every", "steps"):
