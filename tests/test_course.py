@@ -25,6 +25,7 @@ from cclgan_lite.course import (
     scenes,
     show,
 )
+from cclgan_lite.course.exercises import near, number
 from cclgan_lite.course.figures import img
 from cclgan_lite.course.profiles import progress
 
@@ -165,13 +166,43 @@ def test_checks_survive_errors(capsys):
     check_square(square)
 
     def square(x):
-        return x / 0
+        return torch.nn.Module()(x)  # "missing the required forward", says PyTorch
 
     check_square(square)
-    assert capsys.readouterr().out == (
-        "☐ square: not done yet\n"
-        "✗ square: stopped with ZeroDivisionError: division by zero (in square)\n"
-    )
+
+    def square(x):
+        return np.linalg.inv(np.zeros((x, x)))
+
+    check_square(square)
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert first == "☐ square: not done yet"
+    assert second.startswith("✗ square: stopped with NotImplementedError: Module")
+    assert third.startswith("✗ square: stopped with LinAlgError: Singular matrix (in square, ")
+    assert third.endswith("return np.linalg.inv(np.zeros((x, x))))")
+
+
+@check("first")
+def check_first(answer):
+    if answer([1, 2]) != 1 or answer(np.array([3, 4])) != 3 or answer(torch.ones(1)) != 1:
+        raise Wrong("the first is wanted")
+
+
+def test_checks_protect_what_they_pass():
+    def clear(x):
+        x[0] = 0
+
+    for change in (lambda x: x.clear(), lambda x: x.append(3), lambda x: x.reverse(), clear):
+        assert "work on a copy" in check_first.verdict(lambda x, c=change: (x[0], c(x))[0])
+    assert "is `return` missing" in check_first.verdict(lambda x: print(x[0], end=""))
+    assert check_first.verdict(lambda x: x[0]) == ""
+
+
+def test_near_is_about_values_and_shapes():
+    one = torch.ones(1, dtype=torch.float64)
+    assert near(1.0, one) and near(np.float32(1), one[0]) and near(one, torch.ones(()))
+    assert not near([1.0, 1.0], one) and not near(float("nan"), float("nan"))
+    with pytest.raises(Wrong, match=r"shape \[2\]"):
+        number([1.0, 2.0])
 
 
 def shown_widget(monkeypatch, **controls):

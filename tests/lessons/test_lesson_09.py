@@ -145,7 +145,7 @@ def test_a_start_copies_or_negates(folders, tmp_path, sign):
          '    if late("colour") < 0:\n        return "colour inversion"\n'
          '    if late("spread") < 0.2:\n        return "collapse"\n', "spread comes first"),
         ("diagnose", 'if min(row["judges"] for row in rows) >= 0.45:',
-         'if late("judges") >= 0.45:', "in the whole run"),
+         'if late("judges") >= 0.45:', "every row"),
         ("diagnose", 'late("judges") < 0.15', 'late("judges") > 0.15', "healthy run is called"),
         ("diagnose", 'late("colour") < 0:', 'late("colour") < -1:', "negative colour"),
         ("diagnose", '"collapse"', '"mode collapse"', "none of the diagnoses"),

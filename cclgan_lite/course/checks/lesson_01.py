@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from cclgan_lite.course.exercises import Wrong, check
+from cclgan_lite.course.exercises import Wrong, check, number
 from cclgan_lite.data.images import to_uint8
 from cclgan_lite.data.rain import compose, streak_transmission
 from cclgan_lite.evaluation.metrics import luma, psnr
@@ -13,12 +13,18 @@ from cclgan_lite.evaluation.metrics import luma, psnr
 
 @check("streak_map")
 def check_streak_map(answer):
-    """Two layers, at 2 and 20 m, over surfaces at 1, 10 and 100 m; then the same by a loop."""
-    depth = np.array([[1.0, 10.0, 100.0]])
-    layers, depths, alpha, d1 = [np.full((1, 3), 0.5), np.full((1, 3), 0.4)], [2.0, 20.0], 0.1, 5.0
-    near, far = (S[0, 0] * streak_transmission(z, alpha, d1) for S, z in zip(
-        layers, depths, strict=True))
-    want = np.array([[0.0, near, 1 - (1 - near) * (1 - far)]])
+    """Two layers, at 2 and 20 m, over surfaces at 1, 2, 10 and 100 m."""
+    rng = np.random.default_rng(0)
+    depth, surfaces = np.array([[1.0, 2.0, 10.0, 100.0]]), "1, 2, 10 and 100 m"
+    layers, depths, alpha, d1 = list(rng.uniform(0.3, 0.6, (2, 1, 4))), [2.0, 20.0], 0.1, 5.0
+    plain = np.array([layer[0] for layer in layers])
+
+    def seen(near, far):
+        """R where both layers, the first alone, or none is in front of the surface."""
+        return np.array([[0.0, 0.0, near[2], 1 - (1 - near[3]) * (1 - far[3])]])
+
+    near, far = (S * streak_transmission(z, alpha, d1) for S, z in zip(plain, depths, strict=True))
+    want, both = seen(near, far), 1 - (1 - near) * (1 - far)
     got = np.asarray(answer(layers, depths, depth, alpha, d1), dtype=float)
     if got.shape != want.shape:
         raise Wrong(f"R has the shape of depth, {want.shape}; yours is {got.shape}")
@@ -26,25 +32,26 @@ def check_streak_map(answer):
     def near_to(value):
         return np.allclose(got, value, rtol=1e-4, atol=1e-6)
 
-    both = 1 - (1 - near) * (1 - far)
-    unlimited = [np.exp(-alpha * z) * S[0, 0] for S, z in zip(layers, depths, strict=True)]
+    unlimited = [np.exp(-alpha * z) * S for S, z in zip(plain, depths, strict=True)]
     surface = streak_transmission(depth[0], alpha, d1)
     if near_to(1 - want):
         raise Wrong("this is the light that passes; R is the part that is replaced: 1 minus it")
-    if near_to(np.full((1, 3), both)):
+    if near_to(both[None]):
         raise Wrong("streaks behind a surface are hidden: a layer counts only where z < depth")
-    if near_to([[both, far, 0.0]]):
+    if near_to([[both[0], far[1], far[2], 0.0]]) or near_to([[both[0], both[1], far[2], 0.0]]):
         raise Wrong("the condition is the wrong way round: a layer counts where z < depth")
-    if near_to([[0.0, near, near + far]]):
+    if near_to([[0.0, near[1], near[2], both[3]]]):
+        raise Wrong("a layer counts where z < depth; at the very depth of the surface it does not")
+    if near_to([[0.0, 0.0, near[2], near[3] + far[3]]]):
         raise Wrong("adding streaks can exceed all the light: multiply what passes each layer")
-    if near_to([[0.0, 0.5, 1 - 0.5 * 0.6]]):
+    if near_to(seen(*plain)):
         raise Wrong("the streaks do not fade: multiply each layer by its transmission t_r(z)")
-    if near_to([[0.0, 0.5 * surface[1], 1 - (1 - 0.5 * surface[2]) * (1 - 0.4 * surface[2])]]):
+    if near_to(seen(*(plain * surface))):
         raise Wrong("a streak fades by its own distance z, not by the depth of the surface")
-    if near_to([[0.0, unlimited[0], 1 - (1 - unlimited[0]) * (1 - unlimited[1])]]):
+    if near_to(seen(*unlimited)):
         raise Wrong("nearer than d1 a streak gets no brighter: t_r has max(d1, z)")
     if not near_to(want):
-        raise Wrong(f"at depths 1, 10 and 100 m R should be {want[0].round(4)}, "
+        raise Wrong(f"at depths {surfaces} R should be {want[0].round(4)}, "
                     f"yours is {got[0].round(4)}")
 
 
@@ -90,7 +97,7 @@ def check_psnr_y(answer):
     files = [(to_uint8(x), to_uint8(y)) for x, y in zip(images, truths, strict=True)]
     lumas = [(luma(x), luma(y)) for x, y in files]
     each = [psnr(x, y) for x, y in lumas]
-    got = float(answer(images, truths))
+    got = number(answer(images, truths))
     # The mistakes, as numbers.
     pooled = psnr(*(np.concatenate(side) for side in zip(*lumas, strict=True)))
     rgb = np.mean([psnr(x.astype(float), y.astype(float)) for x, y in files])

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from cclgan_lite.course.exercises import Wrong, check
+from cclgan_lite.course.exercises import Wrong, check, near
 
 
 def _same_shape(got: torch.Tensor, want: torch.Tensor) -> None:
@@ -12,34 +12,30 @@ def _same_shape(got: torch.Tensor, want: torch.Tensor) -> None:
         raise Wrong(f"the result is {shape}, it should be a tensor {tuple(want.shape)}")
 
 
-def _near(a: torch.Tensor, b: torch.Tensor) -> bool:
-    return torch.allclose(a, b, atol=1e-4, rtol=1e-4)
-
-
 @check("by_hand")
 def check_by_hand(answer):
     x = 3 * torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(0)) + 1
     want, got = F.instance_norm(x), answer(x)
     _same_shape(got, want)
     centred = x - x.mean((2, 3), keepdim=True)
-    if _near(got, centred / (x.var((2, 3), keepdim=True) + 1e-5).sqrt()):
+    if near(got, centred / (x.var((2, 3), keepdim=True) + 1e-5).sqrt()):
         raise Wrong("the variance is divided by H W - 1: use unbiased=False, or the mean of "
                     "the squared deviations")
-    if _near(got, F.batch_norm(x, None, None, training=True)):
+    if near(got, F.batch_norm(x, None, None, training=True)):
         raise Wrong("the mean runs over the batch too: that is batch norm; use dimensions (2, 3)")
-    if _near(got, F.layer_norm(x, x.shape[1:])):
+    if near(got, F.layer_norm(x, x.shape[1:])):
         raise Wrong("the mean runs over the channels too: that is layer norm; use "
                     "dimensions (2, 3)")
-    if _near(got, centred):
+    if near(got, centred):
         raise Wrong("the mean is gone, but nothing is divided by the standard deviation")
-    if _near(got, centred / (centred.square().mean((2, 3), keepdim=True) + 1e-5)):
+    if near(got, centred / (centred.square().mean((2, 3), keepdim=True) + 1e-5)):
         raise Wrong("divided by the variance instead of its square root")
-    if not _near(got, want):
+    if not near(got, want):
         raise Wrong("the values differ from F.instance_norm(x)")
     if not torch.isfinite(answer(torch.ones(1, 1, 4, 4))).all():
         raise Wrong("a constant channel gives 0 / 0: eps belongs inside the square root")
     faint = 1e-3 * x
-    if not _near(answer(faint), F.instance_norm(faint)):
+    if not near(answer(faint), F.instance_norm(faint)):
         raise Wrong("faint channels differ: eps is added to the variance, inside the square root")
 
 
@@ -51,16 +47,16 @@ def check_transposed(answer):
     if isinstance(got, torch.Tensor) and got.shape[2:] == (5, 7):
         raise Wrong("the padding is too small: with 1 the border stamps are cut off; pad by 2")
     _same_shape(got, want)
-    if _near(got, F.conv_transpose2d(x, kernel.flip(2, 3), stride=2)):
+    if near(got, F.conv_transpose2d(x, kernel.flip(2, 3), stride=2)):
         raise Wrong("the kernel is not flipped: F.conv2d does not do it for you")
-    if _near(got, F.conv_transpose2d(x, kernel.transpose(2, 3), stride=2)) or _near(
+    if near(got, F.conv_transpose2d(x, kernel.transpose(2, 3), stride=2)) or near(
         got, F.conv_transpose2d(x, kernel.flip(2, 3).transpose(2, 3), stride=2)
     ):
         raise Wrong("the kernel is transposed as a matrix; flip both of its axes instead")
     for axis in (2, 3):
-        if _near(got, F.conv_transpose2d(x, kernel.flip(axis), stride=2)):
+        if near(got, F.conv_transpose2d(x, kernel.flip(axis), stride=2)):
             raise Wrong("only one axis of the kernel is flipped")
-    if not _near(got, want):
+    if not near(got, want):
         raise Wrong("the values differ from F.conv_transpose2d: is there exactly one zero "
                     "between neighbours?")
 
@@ -91,6 +87,8 @@ def check_count_parameters(answer):
         raise Wrong(f"count_parameters(64, 9) is {got!r}; the generator has {want:,}")
     if answer(24, 4) != right(24, 4):
         raise Wrong("right for 64 filters and 9 blocks only: use `filters` and `blocks`")
+    if answer(24, 4, 1) == right(24, 4, 1) - 2 * 7 * 7 * 24:
+        raise Wrong("`stem` reads 3 channels, always; `channels` is what `last` makes")
     if answer(24, 4, 1) != right(24, 4, 1):
         raise Wrong("`channels` is ignored: a rain layer has one output channel")
 
@@ -119,7 +117,7 @@ def check_receptive_field(answer):
         raise Wrong("the jump is only the last stride: strides multiply")
     if got[0] == 1 + sum(k - 1 for k, _ in encoder):
         raise Wrong("the jump is ignored: behind a stride, neighbours lie further apart")
-    if got[0] in (walk(encoder)[0] - 1, walk(encoder)[0] + len(encoder) * 4):
+    if got[0] in (156, 232, 233):  # from 0; k in place of k - 1, from 0 and from 1
         raise Wrong("a field starts at 1, the pixel itself, and a kernel adds k - 1 steps")
     if got != (157, 4):
         raise Wrong(f"the paper's encoder gives (157, 4), not {got}")

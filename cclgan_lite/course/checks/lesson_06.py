@@ -6,22 +6,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cclgan_lite.course import Wrong, check
+from cclgan_lite.course.exercises import Wrong, check, near, slopes
 from cclgan_lite.losses import distance, intra_ccl
 
 NAMES = ("anchor", "positive", "real negative", "fake negative")
 
 
-def _near(a, b, tolerance: float = 1e-4) -> bool:
-    a, b = torch.as_tensor(a).detach().float(), torch.as_tensor(b).detach().float()
-    return a.shape == b.shape and torch.allclose(a, b, atol=tolerance, rtol=1e-4)
-
-
 def _same(got, want: Tensor, mistakes: list[tuple[Tensor, str]], where: str) -> None:
-    if _near(got, want):
+    if near(got, want):
         return
     for value, hint in mistakes:
-        if _near(got, value):
+        if near(got, value):
             raise Wrong(hint)
     got = torch.as_tensor(got)
     if got.shape != want.shape:
@@ -98,16 +93,18 @@ def _vectors() -> list[Tensor]:
     return [torch.randn(4, 6, requires_grad=True) for _ in NAMES]
 
 
-def _anchor_only(loss: Tensor, vectors: list[Tensor]) -> None:
-    """The gradient flows through the anchor and through nothing else."""
-    found = (torch.autograd.grad(loss, vectors, allow_unused=True) if loss.requires_grad
-             else [None] * 4)
+def _anchor_only(loss: Tensor, want: Tensor, vectors: list[Tensor]) -> None:
+    """The gradient flows through the anchor, all of it, and through nothing else."""
+    found = slopes(loss, vectors)
     flows = [g is not None and bool(g.abs().max() > 0) for g in found]
     if not flows[0]:
         raise Wrong("no gradient reaches the anchor: it is the one that is to learn")
     for name, flow in zip(NAMES[1:], flows[1:], strict=True):
         if flow:
             raise Wrong(f"the {name} is not detached: a gradient reaches it, but it is a constant")
+    if not near(found[0], slopes(want, vectors)[0]):
+        raise Wrong("a part of the anchor's gradient is lost: the other three are detached, and "
+                    "nothing that holds the anchor")
 
 
 @check("intra_ratio")
@@ -142,11 +139,11 @@ def check_intra_ratio(answer):
         (((real + 0.1 * fake) / plus).mean(), "upside down: the positive's distance is on top"),
     ], "on random embeddings")
     for weights in ((0.0, 1.0), (2.0, 0.5)):
-        if not _near(answer(*vectors, *weights),
+        if not near(answer(*vectors, *weights),
                      intra_ccl(*vectors, real_weight=weights[0], fake_weight=weights[1])):
             raise Wrong("right with the default weights but not with others: are real_weight and "
                         "fake_weight used?")
-    _anchor_only(got, vectors)
+    _anchor_only(got, want, vectors)
     if not torch.isfinite(answer(a, p, a, a)):
         raise Wrong("an anchor that equals its negatives divides by zero: add eps to the "
                     "denominator")
@@ -189,12 +186,16 @@ def check_intra_nce(answer):
         (loss([-distance(a, x) for x in (p, r, f)]),
          "that is the mean absolute difference: this form uses the cosine"),
     ], "on random embeddings")
-    if not _near(answer(*vectors, 2.0, 0.5, temperature=tau),
+    if not near(answer(*vectors, 2.0, 0.5, temperature=tau),
                  intra_ccl(*vectors, real_weight=2.0, fake_weight=0.5, form="infonce",
                            temperature=tau)):
         raise Wrong("right with the default weights but not with others: are real_weight and "
                     "fake_weight used?")
-    _anchor_only(got, vectors)
-    if not torch.isfinite(torch.as_tensor(answer(*vectors, temperature=0.005))):
+    _anchor_only(got, want, vectors)
+    cold = torch.as_tensor(answer(*vectors, temperature=0.005))
+    if not torch.isfinite(cold):
         raise Wrong("at temperature 0.005 the exponential overflows: use log-sum-exp, with log w "
                     "added to the logit")
+    if not near(cold, intra_ccl(*vectors, form="infonce", temperature=0.005), 1e-2):
+        raise Wrong("right at temperature 0.5 but not at 0.005: does it use its argument, and "
+                    "nothing but it?")

@@ -5,14 +5,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from cclgan_lite.course import Wrong, check
+from cclgan_lite.course.exercises import Wrong, check, near, slopes
 from cclgan_lite.losses.contrastive import distance
 from cclgan_lite.losses.inter_ccl import inter_ccl
-
-
-def _near(a, b, tolerance: float = 1e-5) -> bool:
-    a, b = torch.as_tensor(a).detach().float(), torch.as_tensor(b).detach().float()
-    return a.shape == b.shape and torch.allclose(a, b, atol=tolerance, rtol=1e-4)
 
 
 @check("start_value")
@@ -28,9 +23,9 @@ def check_start_value(answer):
         (2.0, "the fake pair has weight 0.2, not 1"),
     ]
     for value, hint in mistakes:
-        if _near(answer, value):
+        if near(answer, value):
             raise Wrong(hint)
-    if not _near(answer, 1.2, 1e-3):
+    if not near(answer, 1.2, 1e-3):
         raise Wrong("put n~ = r and n* = n into eq. 4; one distance is left, and it cancels")
 
 
@@ -43,10 +38,10 @@ def check_inter_ccl(answer):
     for x in four:
         x.requires_grad_()
     got, want = answer(*four), inter_ccl(*four)
-    if not _near(got, want):
+    if not near(got, want):
         d = distance
-        near, pair, far = d(g, n) + d(s, n), d(g, s), d(g, r) + d(s, r)
-        whole = near + 0.2 * pair
+        close, pair, far = d(g, n) + d(s, n), d(g, s), d(g, r) + d(s, r)
+        whole = close + 0.2 * pair
 
         def square(a, b):
             return (a - b).square().flatten(1).mean(1)
@@ -56,13 +51,13 @@ def check_inter_ccl(answer):
              "that divides mean by mean: one ratio per picture, then the mean over pictures"),
             (whole / far, "the mean over the pictures is missing"),
             ((whole / far).sum(), "that is the sum over the pictures: take the mean"),
-            ((near / far).mean(), "the fake pair, 0.2 d(n~, n*), is missing"),
-            (((near + pair) / far).mean(), "the fake pair has weight 0.2, not 1"),
+            ((close / far).mean(), "the fake pair, 0.2 d(n~, n*), is missing"),
+            (((close + pair) / far).mean(), "the fake pair has weight 0.2, not 1"),
             ((d(g, n) + 0.2 * pair).div(far).mean(), "d(n*, n) is missing in the numerator"),
             ((d(s, n) + 0.2 * pair).div(far).mean(), "d(n~, n) is missing in the numerator"),
             ((whole / d(g, r)).mean(), "d(n*, r) is missing in the denominator"),
             ((whole / d(s, r)).mean(), "d(n~, r) is missing in the denominator"),
-            (((far + 0.2 * pair) / near).mean(),
+            (((far + 0.2 * pair) / close).mean(),
              "real positive and negative are swapped: near the clean, far from the rainy one"),
             ((far / whole).mean(), "the ratio is upside down: positives above, negatives below"),
             ((whole - far).mean(), "that is a difference: divide by the distances to r"),
@@ -71,15 +66,16 @@ def check_inter_ccl(answer):
              "d is the mean absolute difference, not the squared one"),
         ]
         for value, hint in mistakes:
-            if _near(got, value):
+            if near(got, value):
                 raise Wrong(hint)
-        raise Wrong(f"expected {float(want):.4f} on random vectors, got {got}")
-    grads = torch.autograd.grad(got, four, allow_unused=True) if got.requires_grad else [None] * 4
+        raise Wrong(f"expected {want.item():.4f} on random vectors, got {got}")
+    grads, whole_grads = slopes(got, four), slopes(want, four)
     names = ("generated", "reconstructed", "real", "negative")
-    for name, grad in zip(names, grads, strict=True):
-        if grad is None:
-            raise Wrong(f"no gradient reaches `{name}`: nothing is detached here, because the "
-                        "judge learns through all four pictures")
+    for name, grad, wanted in zip(names, grads, whole_grads, strict=True):
+        if not near(grad, wanted):
+            lost = "no gradient" if grad is None else "only a part of the gradient"
+            raise Wrong(f"{lost} reaches `{name}`: nothing is detached here, because the judge "
+                        "learns through all four pictures")
     if not torch.isfinite(torch.as_tensor(answer(r, r, n, r))):
         raise Wrong("where both queries equal the negative it divides by zero: add eps")
 
@@ -89,7 +85,7 @@ class _Half(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.used, self.idle = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
+        self.idle, self.used = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
 
 
 @check("who_moves")
@@ -98,27 +94,29 @@ def check_who_moves(answer):
     torch.manual_seed(0)
     trained, forgotten, stale = nn.Linear(3, 1), nn.Linear(3, 1), nn.Linear(3, 1)
     half, frozen, x = _Half(), nn.Linear(3, 1).requires_grad_(False), torch.randn(4, 3)
+    flat = nn.Linear(3, 1)
     networks = {"trained": trained, "forgotten": forgotten, "stale": stale, "half": half,
-                "frozen": frozen}
+                "frozen": frozen, "flat": flat}
     optimizer = torch.optim.SGD(
-        [*trained.parameters(), *stale.parameters(), *half.parameters()], 0.1
+        [p for net in (trained, stale, half, flat) for p in net.parameters()], 0.1
     )
     for p in stale.parameters():  # left over from an earlier loss
         p.grad = torch.ones_like(p)
 
     def loss():
-        return (trained(x) + forgotten(x) + frozen(x) + half.used.sum()).square().mean()
+        total = trained(x) + forgotten(x) + frozen(x) + half.used.sum() + 0 * flat(x)
+        return total.square().mean()
 
     got = answer(networks, optimizer, loss)
-    want = {"trained": True, "forgotten": False, "stale": False, "half": True, "frozen": False}
+    want = {name: name in ("trained", "half") for name in networks}
     if not isinstance(got, dict) or set(got) != set(want):
         raise Wrong("return a dictionary with one entry per network")
     if not any(got.values()):
         raise Wrong("nobody moves: either no step was taken, or the parameters from before were "
                     "not copied (clone) and changed along with their networks")
-    if got["forgotten"]:
-        raise Wrong("a gradient is not a move: one of the networks has a gradient but is in no "
-                    "optimiser; compare the parameters")
+    if got["forgotten"] or got["flat"]:
+        raise Wrong("a gradient is not a move: one network has a gradient and no optimiser, "
+                    "another an optimiser and a gradient of zero; compare the parameters")
     if got["stale"]:
         raise Wrong("an old gradient took part in the step: call zero_grad before backward")
     if not got["half"]:
@@ -145,7 +143,7 @@ def check_rain_to_content(answer):
     every = [(i, j) for i in range(b) for j in range(b)]
     rain, content = (rainy - clean).abs().mean(), mean(dry, different)
     got = torch.as_tensor(answer(rainy, clean))
-    if _near(got, rain / content):
+    if near(got, rain / content):
         return
 
     def mixed(i, j):
@@ -170,7 +168,7 @@ def check_rain_to_content(answer):
          "only neighbours are compared: content is the mean over all pairs of different scenes"),
     ]
     for value, hint in mistakes:
-        if _near(got, value):
+        if near(got, value):
             raise Wrong(hint)
     if got.numel() != 1:
         raise Wrong(f"one number is expected, not {tuple(got.shape)}")

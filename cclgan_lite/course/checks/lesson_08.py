@@ -8,12 +8,7 @@ from types import SimpleNamespace
 import torch
 from torch import nn
 
-from cclgan_lite.course import Wrong, check
-
-
-def _near(a, b, tolerance: float = 1e-5) -> bool:
-    a, b = torch.as_tensor(a).detach().float(), torch.as_tensor(b).detach().float()
-    return a.shape == b.shape and torch.allclose(a, b, atol=tolerance, rtol=1e-4)
+from cclgan_lite.course.exercises import Wrong, check, near, slopes
 
 
 @check("totals")
@@ -25,25 +20,30 @@ def check_totals(answer):
         "contrast": {"generators": x * x},
         "shared": {"generators": 7 * x, "discriminators": 7 * x},
     }
-    weights = {"game": 1.0, "contrast": 2.0, "shared": 0.5}
+    weights = {"shared": 0.5, "game": 3.0, "contrast": 2.0}
     got = answer(losses, weights)
+    if losses["game"]["generators"].item() != 6 or losses["game"]["discriminators"].item() != 10:
+        raise Wrong("the losses that came in were changed: += works in place on a tensor, so "
+                    "begin each sum with a number")
     if not isinstance(got, dict) or set(got) != {"generators", "discriminators"}:
         raise Wrong("the keys are the audiences: {'generators': ..., 'discriminators': ...}")
     g, d = (torch.as_tensor(got[k]).item() for k in ("generators", "discriminators"))
     mistakes = [
         ((24.0, 24.0), "the weights are forgotten"),
+        ((21.0, 17.0), "the first loss is added without its weight"),
+        ((43.0, 33.0), "weights belong to losses by name, not by their place in the dictionary"),
         ((7.0, 7.0), "each loss replaces the one before: add them up"),
-        ((6.0, 10.0), "each loss after the first is dropped: add them up"),
-        ((21.0 / 3, 17.0 / 2), "that is a mean: eq. 11 is a sum"),
-        ((21.0 / 3, 17.0 / 3), "that is a mean: eq. 11 is a sum"),
-        ((21.0, 10.0), "inter-CCL and its like have two audiences: both get their part"),
-        ((38.0, 38.0), "the audiences are mixed: each gets only what is addressed to it"),
+        ((18.0, 30.0), "each loss after the first is dropped: add them up"),
+        ((33.0 / 3, 37.0 / 2), "that is a mean: eq. 11 is a sum"),
+        ((33.0 / 3, 37.0 / 3), "that is a mean: eq. 11 is a sum"),
+        ((33.0, 30.0), "inter-CCL and its like have two audiences: both get their part"),
+        ((70.0, 70.0), "the audiences are mixed: each gets only what is addressed to it"),
     ]
     for values, hint in mistakes:
-        if _near(values, (g, d)):
+        if near(values, (g, d)):
             raise Wrong(hint)
-    if not _near((g, d), (21.0, 17.0)):
-        raise Wrong(f"expected generators 21 and discriminators 17, got {g:g} and {d:g}")
+    if not near((g, d), (33.0, 37.0)):
+        raise Wrong(f"expected generators 33 and discriminators 37, got {g:g} and {d:g}")
     if not all(isinstance(v, torch.Tensor) and v.requires_grad for v in got.values()):
         raise Wrong("no gradient: the sums are to be descended, so keep them as tensors")
 
@@ -86,20 +86,20 @@ def check_remembering(answer):
     answers = [ask(*what) for ask, what, _ in questions]
     for (_, what, want), got in zip(questions, answers, strict=True):
         got = got["tap"] if isinstance(got, dict) else got
-        if not _near(got, torch.tensor([want])):
+        if not near(got, torch.tensor([want])):
             raise Wrong(
                 f"asked for {' and '.join(what)}, it answers with another pass: the key must "
                 "name the network and the picture"
             )
-    (slope,) = torch.autograd.grad(
-        answers[2].sum(), nets["derainer"].scale, retain_graph=True, allow_unused=True
-    ) if answers[2].requires_grad else (None,)
-    if slope is None or not _near(slope, 3.0):
-        raise Wrong("the gradient is lost: keep outputs as they are, without detach or no_grad")
+    for got, what, want in ((answers[2], "an image", 3.0), (answers[1]["tap"], "a feature", 3.0),
+                            (answers[4], "a logit", 5.0)):
+        if not near(slopes(got, [nets["derainer"].scale])[0], want):
+            raise Wrong(f"the gradient is lost on its way through {what}: keep outputs as they "
+                        "are, without detach or no_grad")
     if max(max(net.passes.values()) for net in nets.values()) > 1:
         raise Wrong("some pass is still made twice: look it up before you make it, and keep what "
                     "you made")
-    if not _near(answer(nets, 4 * one, two).image("derained"), torch.tensor([8.0])):
+    if not near(answer(nets, 4 * one, two).image("derained"), torch.tensor([8.0])):
         raise Wrong("it remembers the step before: the dictionary must belong to the instance, "
                     "not to the class")
 
@@ -166,7 +166,7 @@ def check_update(answer):
         after = {k: torch.cat([p.detach().flatten() for p in n.parameters()])
                  for k, n in nets.items()}
         want = _expected(_WEIGHTS)
-        if all(_near(after[k], want[k]) for k in want):
+        if all(near(after[k], want[k]) for k in want):
             continue
         for who in after:
             if torch.equal(after[who], before[who]):
@@ -183,15 +183,23 @@ def check_update(answer):
              "gradients leak, and zero_grad is missing"),
         ]
         for how, hint in mistakes:
-            if all(_near(after[k], v) for k, v in _expected(**how).items()):
+            if all(near(after[k], v) for k, v in _expected(**how).items()):
                 raise Wrong(hint)
-        wrong = [k for k in want if not _near(after[k], want[k])]
+        wrong = [k for k in want if not near(after[k], want[k])]
         raise Wrong(
             f"the {' and the '.join(wrong)} got another gradient than their own sum's: it leaks, "
             "or was cleared or taken at the wrong moment"
         )
     if not isinstance(got, dict) or set(got) != {"generators", "discriminators"}:
         raise Wrong("it should return the sums, {'generators': float, 'discriminators': float}")
+    if any(torch.is_tensor(value) and value.requires_grad for value in got.values()):
+        raise Wrong("return plain numbers (.item()): these tensors keep the whole graph alive")
+    sums = {
+        who: sum(_WEIGHTS[name] * by[who].item() for name, by in losses.items() if who in by)
+        for who in got
+    }
+    if not all(near(got[who], sums[who]) for who in sums):
+        raise Wrong(f"the sums it returns should be {sums}, they are {got}")
 
 
 @check("shares")
@@ -201,7 +209,7 @@ def check_shares(answer):
         "a": torch.tensor([3.0, -4.0]), "b": torch.tensor([0.0, 1.0]),
         "c": torch.tensor([8.0, 6.0]),
     }
-    weights = {"a": 1.0, "b": 5.0, "c": 0.2}
+    weights = {"c": 0.2, "a": 1.0, "b": 5.0}
     got = answer(gradients, weights)
     if not isinstance(got, dict) or set(got) != set(gradients):
         raise Wrong("return {loss: share} with the names that came in")
@@ -224,15 +232,16 @@ def check_shares(answer):
                        "squares"),
         (parts(signed), "that is the sum of the entries, which cancel: take the norm"),
         ([1.0, 1.0, 1.0], "each is divided by itself: divide by the sum over the losses"),
+        (parts([1.0, 1.0, 50.0]),
+         "weights belong to losses by name, not by their place in the dictionary"),
     ]
-    length = sum((w * g for w, g in zip(weights.values(), gradients.values(), strict=True)),
-                 torch.zeros(2)).norm().item()
+    length = sum((weights[k] * g for k, g in gradients.items()), torch.zeros(2)).norm().item()
     mistakes.append(([v / length for v in weighted],
                      "divided by the norm of the sum: parts that fight cancel there, and the "
                      "shares exceed 1 together. Divide by the sum of the norms"))
     for values, hint in mistakes:
-        if _near(values, got):
+        if near(values, got):
             raise Wrong(hint)
-    if not _near(got, parts(weighted)):
+    if not near(got, parts(weighted)):
         want = ", ".join(f"{v:.3f}" for v in parts(weighted))
         raise Wrong(f"expected {want} for weighted norms of 5, 5 and 2, got {got}")

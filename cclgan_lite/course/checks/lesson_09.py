@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 import os
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import torch
 
@@ -107,6 +110,24 @@ def check_plan_run(answer):
         raise Wrong(f"hours: expected {seconds / 3600:.4f}, got {hours}")
 
 
+@contextmanager
+def _moves_of(path: Path) -> Iterator[list[str]]:
+    """Notes what removes `path` or moves it away, if only for a moment."""
+    seen: list[str] = []
+
+    def noting(call: Callable) -> Callable:
+        def noted(source, *args, **kwargs):
+            if Path(source).absolute() == path:
+                seen.append(call.__name__)
+            return call(source, *args, **kwargs)
+
+        return noted
+
+    names = ("remove", "unlink", "rename", "replace")
+    with mock.patch.multiple(os, **{name: noting(getattr(os, name)) for name in names}):
+        yield seen
+
+
 @check("write_safely")
 def check_write_safely(answer):
     """All of the new content or all of the old, and nothing left behind."""
@@ -114,6 +135,7 @@ def check_write_safely(answer):
         path = Path(name) / "weights.bin"
         path.write_bytes(b"old")
         seen: list[Path] = []
+        made: list[int] = []
 
         def write(temporary: Path) -> None:
             seen.append(Path(temporary))
@@ -122,34 +144,56 @@ def check_write_safely(answer):
                 raise Wrong("while it is being written the old content is gone already: write "
                             "into a temporary file first")
             Path(temporary).write_bytes(b"new")
+            made.append(os.stat(temporary).st_ino)
 
-        answer(path, write)
+        with _moves_of(path) as moves:
+            got = answer(path, write)
         if not seen:
             raise Wrong("write(temporary) was never called")
         if not path.exists() or path.read_bytes() != b"new":
             raise Wrong("afterwards the file does not hold the new content: move the temporary "
                         "file to its name")
-        if seen[0].resolve().parent != path.resolve().parent:
+        if path.resolve().parent not in seen[0].resolve().parents:
             raise Wrong("the temporary file lies in another folder: os.replace is one step only "
                         "within one file system, so make it a neighbour")
         if os.listdir(name) != [path.name]:
             raise Wrong("a temporary file is left behind after a success")
+        if moves:
+            raise Wrong("for a moment there is no file at all: os.replace takes the old one's "
+                        "place in one step, so do not remove it before")
+        if os.stat(path).st_ino != made[0]:
+            raise Wrong("the content is copied, and a copy can stop half-way: give the finished "
+                        "file the name, with os.replace")
+        if Path(got) != path:
+            raise Wrong(f"it should return `path`, and returns {got}")
 
-        def die(temporary: Path) -> None:
-            Path(temporary).write_bytes(b"h")
-            raise KeyboardInterrupt("killed half-way")
+        def fails(target: Path, error: BaseException, begin: bool) -> None:
+            def die(temporary: Path) -> None:
+                if begin:
+                    Path(temporary).write_bytes(b"h")
+                raise error
 
-        try:
-            answer(path, die)
-        except KeyboardInterrupt:
-            pass
-        else:
+            try:
+                answer(target, die)
+            except type(error):
+                return
+            except Exception as other:
+                raise Wrong("what went wrong is hidden by another error, "
+                            f"{type(other).__name__}: the temporary file need not exist yet "
+                            "(missing_ok=True)") from other
             raise Wrong("the interruption is swallowed: tidy up, then let it pass on (raise)")
-        if not path.exists() or path.read_bytes() != b"new":
-            raise Wrong("after an interruption the old content is damaged: replace it only when "
-                        "the temporary file is complete")
+
+        for error in (KeyboardInterrupt("killed half-way"), MemoryError("too large")):
+            fails(path, error, begin=True)
+            if not path.exists() or path.read_bytes() != b"new":
+                raise Wrong("after an interruption the old content is damaged: replace it only "
+                            "when the temporary file is complete")
+            if os.listdir(name) != [path.name]:
+                raise Wrong("after an interruption the half-written temporary file is left behind")
+        fails(Path(name) / "new.bin", MemoryError("too large"), begin=False)
         if os.listdir(name) != [path.name]:
-            raise Wrong("after an interruption the half-written temporary file is left behind")
+            raise Wrong("where there was no file before, a failure leaves one behind")
+        answer(Path(name) / "new.bin", lambda temporary: Path(temporary).write_bytes(b"first"))
 
 
 @check("findings")
@@ -194,6 +238,9 @@ def check_diagnose(answer):
         got = answer(chart)
         if got not in DIAGNOSES:
             raise Wrong(f"{got!r} is none of the diagnoses: {', '.join(DIAGNOSES)}")
+        if got == "judges asleep" and min(row["judges"] for row in chart) < 0.45:
+            raise Wrong("judges that were below 0.45 in a single row are awake, whatever the "
+                        f"mean: ask every row, from the first on (expected {finding!r})")
         if got != finding:
             raise Wrong(f"{hint} (expected {finding!r}, got {got!r})")
 
@@ -215,6 +262,26 @@ def check_diagnose(answer):
            "nothing")
     expect(_chart(0.01, 0.98, 0.8, -0.6), "colour inversion",
            "colour comes before the judges: it is the worse illness")
-    expect(_chart(lambda t: 0.3 + 0.2 * t, 0.26, 0.8, 0.9), "healthy",
+    expect(_chart(lambda t: 0.25 + 0.35 * t, 0.26, 0.8, 0.9), "healthy",
            "judges at chance at the end need not be asleep, the generators may have caught up: "
            "asleep are those that were never below 0.45 in the whole run")
+    expect(_chart(0.01, 0.4, 0.8, 0.9), "judges won", "rule 3 asks the judges alone")
+    expect(_chart(0.4, 0.98, 0.8, 0.9), "healthy", "rule 3 asks the judges alone")
+    near = [
+        ({"spread": 0.19}, "collapse"), ({"spread": 0.21}, "healthy"),
+        ({"colour": -0.02}, "colour inversion"), ({"colour": 0.02}, "healthy"),
+        ({"judges": 0.14}, "judges won"), ({"judges": 0.16}, "healthy"),
+        ({"judges": 0.46}, "judges asleep"), ({"judges": 0.44}, "healthy"),
+    ]
+    for change, finding in near:
+        signs = {"judges": 0.4, "generators": 0.4, "spread": 0.8, "colour": 0.9} | change
+        expect(_chart(**signs), finding, f"look at the threshold of {next(iter(change))}")
+    expect(_chart(0.4, 0.4, lambda t: 0.25 if t > 0.66 else 0.0, 0.9), "healthy",
+           "the last third is a third of the rows, not half of them nor a fixed number")
+    expect(_chart(0.4, 0.4, lambda t: 0.0 if t > 0.66 else 0.9, 0.9), "collapse",
+           "the last third is a third of the rows, not half of them nor a fixed number")
+    expect(_chart(0.4, 0.4, lambda t: 0.0 if 0.66 < t < 0.9 else 0.5, 0.9, rows=24), "collapse",
+           "the last third is a third of the rows, not half of them nor a fixed number")
+    expect(_chart(0.4, 0.4, lambda t: 0.9 if t > 0.95 else 0.05, 0.9), "healthy",
+           "the mean of the last third is meant, not its median or its lowest value")
+    expect(_chart(0.5, 0.3, 0.05, 0.3), "collapse", "the rules apply in their order")

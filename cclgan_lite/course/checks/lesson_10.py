@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from cclgan_lite.course.exercises import Wrong, check
+from cclgan_lite.course.exercises import Wrong, check, number
 from cclgan_lite.evaluation.metrics import luma, psnr
 from cclgan_lite.evaluation.statistics import interval
 
@@ -21,7 +21,7 @@ def check_file_score(answer):
     levels = (output.permute(1, 2, 0).numpy() + 1) * 127.5
     clipped = levels.clip(0, 255)
     saved = np.rint(clipped).astype(np.uint8)
-    want, got = psnr(saved, truth, luma), float(answer(output, truth))
+    want, got = psnr(saved, truth, luma), number(answer(output, truth))
 
     def near(value, margin=0.02):
         return abs(got - value) < margin
@@ -59,10 +59,10 @@ def check_scene_means(answer):
         return got
 
     uneven = means(np.array([0.0] + 9 * [1.0]), ["a"] + 9 * ["b"])
-    copies = np.repeat(np.arange(8.0), 25), np.repeat(np.arange(8), 25)
+    copies = np.tile(np.arange(8.0), 25), np.tile(np.arange(8), 25)  # in no order
     got = means(*copies).std()
     want = np.arange(8.0).std() / 8**0.5
-    within = means(np.tile([0.0, 10.0], 8), np.repeat(np.arange(8), 2)).std()
+    within = means(np.repeat([0.0, 10.0], 8), np.tile(np.arange(8), 2)).std()
     if got < 1e-9:
         raise Wrong("every drawn set is the whole set: draw with replacement")
     if within > 1e-6:
@@ -74,17 +74,19 @@ def check_scene_means(answer):
     if abs(got / want - 1) > 0.15:
         raise Wrong("draw as many scenes as there are: the drawn means spread by "
                     f"{got:.3f}, and should by {want:.3f}")
-    if not set(uneven.round(6)) <= {0.0, 0.9, 1.0}:
+    if set(uneven.round(6)) == {0.0, 1.0}:
+        raise Wrong("draw as many scenes as there are, not one fewer")
+    if set(uneven.round(6)) != {0.0, 0.9, 1.0}:
         raise Wrong("with a scene of one picture (0) and one of nine (1), a drawn mean is 0, 0.9 "
                     f"or 1; yours has {uneven.min():.3f} to {uneven.max():.3f}")
 
 
 @check("paired")
 def check_paired(answer):
-    """Hard and easy scenes of three showers, a small gain that differs between scenes."""
+    """Hard and easy scenes of one to five showers, a small gain that differs between scenes."""
     rng = np.random.default_rng(1)
-    names = [f"{k:02}-{j}" for k in range(20) for j in range(3)]
-    scene = np.repeat(np.arange(20), 3)
+    scene = np.repeat(np.arange(20), np.tile([1, 5, 2, 4], 5))
+    names = [f"{k:02}-{i}" for i, k in enumerate(scene)]
     hard = rng.normal(26, 3, 20)[scene] + rng.normal(0, 0.2, 60)
     gain = rng.normal(0.6, 0.5, 20)[scene] + rng.normal(0, 0.05, 60)
     two = dict(zip(names, hard, strict=True))
@@ -105,7 +107,8 @@ def check_paired(answer):
     if near(want):
         return
     if near(interval(gain)):
-        raise Wrong("the interval treats pictures as independent: hand the scenes to bca")
+        raise Wrong("the interval treats pictures as independent: hand the scenes to bca, in the "
+                    "order of the differences")
     by_place = [interval(shuffled, s) for s in (
         [scenes[n] for n in one], [scenes[n] for n in two], None)]
     if any(near(x) for x in by_place):
@@ -119,9 +122,9 @@ def check_paired(answer):
 
 @check("honest_choice")
 def check_honest_choice(answer):
-    """Three systems; another one is best on each set, and no picture agrees with the mean."""
-    validation = np.array([[20.0, 31.0, 24.0], [30.0, 27.0, 24.0], [25.0, 22.0, 28.0]])
-    test = np.array([[26.0, 22.0, 29.0], [24.0, 27.0, 21.0], [25.0, 30.0, 28.0]])
+    """Five systems, three pictures: mean, median, worst, best and wins each prefer another one."""
+    validation = np.array([[29.0, 22, 31], [24, 29, 20], [33, 26, 24], [32, 24, 29], [27, 33, 21]])
+    test = np.array([[23.0, 32, 29], [25, 27, 31], [24, 25, 33], [24, 27, 24], [33, 25, 29]])
     got = np.asarray(answer(validation, test), dtype=float)
     if got.shape:
         raise Wrong(f"one number is wanted; yours has the shape {got.shape}")
@@ -142,4 +145,8 @@ def check_honest_choice(answer):
         raise Wrong("this is the mean over all systems: choose one")
     if near(test[validation.mean(1).argmin()].mean()):
         raise Wrong("this is the system with the lowest validation score")
+    for system, scores in enumerate(test):
+        if near(scores.mean()):
+            raise Wrong(f"this is the test score of system {system}; system {best} has the "
+                        "highest mean on validation")
     raise Wrong(f"should be {test[best].mean():.2f} dB, yours is {float(got):.2f}")
