@@ -43,13 +43,17 @@ def train_for(default: Config):
         if resume:
             saved = Run.read(out)
             folders = (rainy or saved.rainy).absolute(), (clean or saved.clean).absolute()
-            if config != saved.config or folders != (saved.rainy, saved.clean):
+            same = config == saved.config and folders == (saved.rainy, saved.clean)
+            if check_unpaired or not same:
                 raise ValueError(f"{out} goes on with its own settings: leave out other flags")
             run = trainer.resume(out, device)
         else:
             if (rainy is None) != (clean is None):
                 raise ValueError("give both --rainy and --clean, or neither for the bundled data")
             Run.refuse(out)
+            if "transplant" in config.method.terms() and not config.start:
+                raise ValueError("this recipe goes on from a derainer: give --start RUN, a run of "
+                                 "rehearsal, or --start light")
             with team.writer_first():
                 if rainy is None:
                     from cclgan_lite.data.bundled import bundled_data
@@ -407,7 +411,8 @@ def main(arguments: list[str] | None = None) -> None:
     except torch.cuda.OutOfMemoryError:
         sys.exit("cclgan-lite: GPU memory is full: smaller --batch, --augment.crop or --memory")
     except KeyboardInterrupt:
-        sys.exit("cclgan-lite: interrupted; nothing that was written is lost")
+        sys.exit("cclgan-lite: interrupted; nothing that was written is lost, and a training goes "
+                 "on from its last checkpoint with --resume")
 
 
 def _default_config(arguments: list[str]) -> Config:

@@ -103,6 +103,10 @@ def test_errors_are_one_line_that_name_the_remedy(pairs):
     fails(["train", *TINY, *folders(pairs), *out], "already holds a run")
     for other in (["--lr", "1"], ["--recipe", "laptop"], ["--clean", str(pairs / "rainy")]):
         fails(["train", "--resume", *out, *other], "goes on with its own settings")
+    fails(["train", "--resume", *out, "--check-unpaired"], "goes on with its own settings")
+    fails(["train", "--recipe", "rain100l", *folders(pairs), "--out", str(pairs / "n")],
+          "--start RUN")
+    fails(["derain", str(pairs / "rainy"), "--out", str(pairs / "n"), "--memory", "inf"], "finite")
     if not torch.cuda.is_available():
         fails(["derain", str(pairs / "rainy"), *out, "--device", "cuda"], "finds no cuda device")
 

@@ -116,8 +116,8 @@ def tile_for(memory: float, filters: int, dtype: torch.dtype) -> int:
 
     At its peak a pass holds six times the feature maps of the first layer.
     """
-    if not memory > 0:
-        raise ValueError(f"memory must be above 0 GiB, not {memory}")
+    if not 0 < memory < math.inf:
+        raise ValueError(f"memory must be above 0 GiB and finite, not {memory}")
     side = math.isqrt(int(memory * 2**30 / (6 * filters * dtype.itemsize)))
     return min(LARGEST, side) // MULTIPLE * MULTIPLE
 
