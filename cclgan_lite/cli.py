@@ -125,8 +125,7 @@ def derain(
 
     target = pick_device(device)
     derainer = load_derainer(weights, target)
-    if precision == "auto":
-        precision = pick_precision(target)
+    precision = pick_precision(precision, target)
     written = derain_files(
         derainer, inputs, out, memory=memory, precision=precision, device=target
     )

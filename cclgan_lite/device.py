@@ -24,8 +24,10 @@ def pick_device(name: str = "auto") -> torch.device:
     return torch.device(name)
 
 
-def pick_precision(device: torch.device) -> Precision:
-    """bfloat16 where the processor or GPU multiplies it at full speed, else float32."""
+def pick_precision(name: Precision | Literal["auto"], device: torch.device) -> Precision:
+    """`auto` is bfloat16 where the processor or GPU multiplies it at full speed, else float32."""
+    if name != "auto":
+        return name
     if device.type == "cuda":
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:

@@ -43,9 +43,7 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.config, self.device, self.total_steps = config, device, total_steps
         self.data = data  # fingerprint of what it trains on
-        self.precision = (
-            pick_precision(device) if config.precision == "auto" else config.precision
-        )
+        self.precision = pick_precision(config.precision, device)
         self.team = team or Team()  # the processes that train this together
         self.step = 0
         method = config.method

@@ -49,7 +49,7 @@ def check_image_pool(answer):
         raise Wrong(f"a batch of shape (4, 3, 2, 2) came back as {tuple(first.shape)}")
     if not torch.equal(first, numbered(1, 2, 3, 4)):
         raise Wrong("while there is room, each new picture is stored and returned as it is")
-    # Three at a time; the last batch of the first pictures came with the pool full.
+    # The pool is full. Three new pictures at a time, so that a coin for each batch would show.
     stream = [[int(x) for x in pool(numbered(n, n + 1, n + 2))[:, 0, 0, 0]]
               for n in range(5, 1205, 3)]
     pairs = list(enumerate((got for batch in stream for got in batch), 5))
