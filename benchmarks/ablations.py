@@ -105,18 +105,33 @@ def main() -> None:
             config, out = budget(row, asked, seed), asked.out / f"{row}-{seed}"
             result = trial(config, asked.rainy, asked.clean, out, pairs)
             gain = difference(result, before)["psnr_y"]
-            rows.append({
-                "row": row, "title": ROWS[row], "seed": seed, "psnr_y": result["psnr_y"],
-                "ssim_y": result["ssim_y"], "gain": gain, "cpu_seconds": result["cpu_seconds"],
-            })
+            rows.append(
+                {
+                    "row": row,
+                    "title": ROWS[row],
+                    "seed": seed,
+                    "psnr_y": result["psnr_y"],
+                    "ssim_y": result["ssim_y"],
+                    "gain": gain,
+                    "cpu_seconds": result["cpu_seconds"],
+                }
+            )
             low, high = gain["interval"]
-            print(f"| {ROWS[row]} | {seed} | {result['psnr_y']:.2f} / {result['ssim_y']:.4f} | "
-                  f"{gain['mean']:+.2f} [{low:+.2f}, {high:+.2f}] | {result['cpu_seconds']:.0f} |",
-                  flush=True)
-    write(asked.json, {
-        "steps": asked.steps, "crop": asked.crop, "rainy_psnr_y": before["psnr_y"],
-        "rainy_ssim_y": before["ssim_y"], "rows": rows,
-    })
+            print(
+                f"| {ROWS[row]} | {seed} | {result['psnr_y']:.2f} / {result['ssim_y']:.4f} | "
+                f"{gain['mean']:+.2f} [{low:+.2f}, {high:+.2f}] | {result['cpu_seconds']:.0f} |",
+                flush=True,
+            )
+    write(
+        asked.json,
+        {
+            "steps": asked.steps,
+            "crop": asked.crop,
+            "rainy_psnr_y": before["psnr_y"],
+            "rainy_ssim_y": before["ssim_y"],
+            "rows": rows,
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -46,7 +46,9 @@ def main() -> None:
     if asked.tiny:
         asked.size, asked.batches, asked.rounds = 64, [1, 2], 2
         method = replace(
-            config.method, embedder="random", generator=GeneratorConfig(filters=4, blocks=1),
+            config.method,
+            embedder="random",
+            generator=GeneratorConfig(filters=4, blocks=1),
             discriminator=DiscriminatorConfig(filters=4),
         )
         config = replace(config, method=method)
@@ -79,8 +81,9 @@ def candidates(config: Config, device: torch.device) -> dict[str, Callable]:
     return builds
 
 
-def measure(config: Config, device: torch.device, rounds: int, skip: list[str],
-            tiny: bool) -> dict:
+def measure(
+    config: Config, device: torch.device, rounds: int, skip: list[str], tiny: bool
+) -> dict:
     runs, failed, memory = {}, {}, {}
     for name, build in candidates(config, device).items():
         if any(part in name.split(", ") for part in skip):

@@ -87,9 +87,15 @@ def child(mode: str, megapixels: float) -> None:
         textbook(generator, rgb, precision == "bfloat16")
     else:
         derain_image(generator, rgb, precision=precision)
-    print(json.dumps({
-        "seconds": time.perf_counter() - start, "more_gib": peak_gib() - before, "gib": peak_gib(),
-    }))
+    print(
+        json.dumps(
+            {
+                "seconds": time.perf_counter() - start,
+                "more_gib": peak_gib() - before,
+                "gib": peak_gib(),
+            }
+        )
+    )
 
 
 def main() -> None:
@@ -124,13 +130,27 @@ def main() -> None:
             if mode.startswith("textbook") and size > asked.whole_up_to:
                 continue
             done = subprocess.run(
-                [sys.executable, __file__, "--child", mode, "--megapixels", str(size),
-                 "--threads", str(asked.threads)], capture_output=True, text=True, check=True,
+                [
+                    sys.executable,
+                    __file__,
+                    "--child",
+                    mode,
+                    "--megapixels",
+                    str(size),
+                    "--threads",
+                    str(asked.threads),
+                ],
+                capture_output=True,
+                text=True,
+                check=True,
             )
             row = {"mode": mode, "megapixels": size} | json.loads(done.stdout)
             rows.append(row)
-            print(f"| {mode} | {size:g} | {row['seconds']:.2f} | {row['seconds'] / size:.3f} | "
-                  f"{row['more_gib']:.2f} | {row['gib']:.2f} |", flush=True)
+            print(
+                f"| {mode} | {size:g} | {row['seconds']:.2f} | {row['seconds'] / size:.3f} | "
+                f"{row['more_gib']:.2f} | {row['gib']:.2f} |",
+                flush=True,
+            )
     write(asked.json, {"scaling": rows})
 
 

@@ -1,7 +1,7 @@
 """Training data per step: decoded anew, from the loader's memory, resident.
 
-    python benchmarks/loading.py --json loading.json
-    python benchmarks/loading.py --rainy DIR --clean DIR
+python benchmarks/loading.py --json loading.json
+python benchmarks/loading.py --rainy DIR --clean DIR
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Each loss by itself, forward and backward, at the paper's sizes.
 
-    python benchmarks/losses.py --threads 2 --json losses.json
+python benchmarks/losses.py --threads 2 --json losses.json
 """
 
 from __future__ import annotations

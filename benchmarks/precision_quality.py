@@ -48,8 +48,11 @@ def main() -> None:
     found = {p: [psnr(seed, p) for seed in asked.seeds] for p in PRECISIONS}
     differences = [b - a for a, b in zip(*found.values(), strict=True)]
     report = {
-        "recipe": asked.recipe, "steps": config.steps, "crop": augment.crop,
-        "seeds": asked.seeds, "psnr_y": found,
+        "recipe": asked.recipe,
+        "steps": config.steps,
+        "crop": augment.crop,
+        "seeds": asked.seeds,
+        "psnr_y": found,
         "bfloat16_minus_float32": differences,
         "mean": statistics.mean(differences),
         "spread_over_seeds": {p: max(v) - min(v) for p, v in found.items()},

@@ -1,6 +1,6 @@
 """What a computation needs, counted, and what the machine can, measured.
 
-    python benchmarks/roofline.py --threads 2
+python benchmarks/roofline.py --threads 2
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ class ByteCounter(TorchDispatchMode):
         return result
 
 
-def fractions(run: Callable[[], object], seconds: float, dtype: torch.dtype,
-              device: str = "cpu") -> dict[str, float]:
+def fractions(
+    run: Callable[[], object], seconds: float, dtype: torch.dtype, device: str = "cpu"
+) -> dict[str, float]:
     """TFLOP and GB of one `run`, and which parts of the machine's limits it reaches.
 
     `of_matmul` and `of_conv` compare with the fastest matrix product and 3x3 convolution in
@@ -69,7 +70,12 @@ def limits(dtype: torch.dtype, device: str = "cpu") -> dict[str, float]:
     target = torch.ones_like(source)
     return {
         "matmul_tflops": 2 * size**3 / 1e12 / _seconds(lambda: a @ a),
-        "conv_tflops": batch * 2 * 64**2 * 256**2 * 9 / 1e12
+        "conv_tflops": batch
+        * 2
+        * 64**2
+        * 256**2
+        * 9
+        / 1e12
         / _seconds(lambda: F.conv2d(image, kernel)),
         "copy_gbps": 2 * source.nbytes / 1e9 / _seconds(lambda: target.copy_(source)),
     }

@@ -1,6 +1,6 @@
 """Seconds until a new process has imported things, and what the lessons took when last run.
 
-    python benchmarks/startup.py --json startup.json
+python benchmarks/startup.py --json startup.json
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ def compare(
     median of the rounds' ratios, which a slow minute of the machine does not change. With
     `time.process_time` as the clock, one thread is timed without what other programs take.
     """
+
     def timed(run: Callable[[], object]) -> float:
         start = clock()
         run()
@@ -83,7 +84,8 @@ def write(path: Path | None, results: dict) -> None:
     from cclgan_lite.device import hardware, pick_device
 
     facts = {
-        "hardware": hardware(pick_device()), "threads": torch.get_num_threads(),
+        "hardware": hardware(pick_device()),
+        "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }
     path.write_text(json.dumps(facts | results, indent=1) + "\n")

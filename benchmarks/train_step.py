@@ -105,8 +105,9 @@ def build_trainer(config: Config, device: torch.device) -> Trainer:
         return Trainer(config, 10**6, device)
     import open_clip
 
-    trainer = Trainer(replace(config, method=replace(config.method, embedder="random")),
-                      10**6, device)
+    trainer = Trainer(
+        replace(config, method=replace(config.method, embedder="random")), 10**6, device
+    )
     clip = ImageEmbedder(open_clip.create_model("ViT-B-32").visual).to(device)
     if config.compile:
         clip.compile(dynamic=False)

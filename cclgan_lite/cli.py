@@ -52,8 +52,10 @@ def train_for(default: Config):
                 raise ValueError("give both --rainy and --clean, or neither for the bundled data")
             Run.refuse(out)
             if "transplant" in config.method.terms() and not config.start:
-                raise ValueError("this recipe goes on from a derainer: give --start RUN, a run of "
-                                 "rehearsal, or --start light")
+                raise ValueError(
+                    "this recipe goes on from a derainer: give --start RUN, a run of "
+                    "rehearsal, or --start light"
+                )
             with team.writer_first():
                 if rainy is None:
                     from cclgan_lite.data.bundled import bundled_data
@@ -219,8 +221,12 @@ def evaluate(
     systems = ["identity" if identity else weights, *([against] if against else [])]
     derainers = [_derainer(system, device) for system in systems]
     results = [
-        {"system": system, **about, **_training(system, about["dataset"]),
-         **evaluate_pairs(pairs, derain, protocol=protocol, extras=metrics, progress=True)}
+        {
+            "system": system,
+            **about,
+            **_training(system, about["dataset"]),
+            **evaluate_pairs(pairs, derain, protocol=protocol, extras=metrics, progress=True),
+        }
         for system, derain in zip(systems, derainers, strict=True)
     ]
     result = results[0]
@@ -235,10 +241,12 @@ def evaluate(
         write_report(
             report,
             title=f"{systems[0]} on {about['dataset']}",
-            summary={"images": f"{result['n']} pairs of {result['scenes']} scenes",
-                     "protocol": protocol,
-                     "training": result["training"],
-                     "trained on": result["trained_on"] or "not recorded"},
+            summary={
+                "images": f"{result['n']} pairs of {result['scenes']} scenes",
+                "protocol": protocol,
+                "training": result["training"],
+                "trained on": result["trained_on"] or "not recorded",
+            },
             table=results,
             examples=examples(pairs, result, derainers[0]),
             notes=describe(result).splitlines()[1:] if against else (),
@@ -410,8 +418,10 @@ def main(arguments: list[str] | None = None) -> None:
     except torch.cuda.OutOfMemoryError:
         sys.exit("cclgan-lite: GPU memory is full: smaller --batch, --augment.crop or --memory")
     except KeyboardInterrupt:
-        sys.exit("cclgan-lite: interrupted; nothing that was written is lost, and a training goes "
-                 "on from its last checkpoint with --resume")
+        sys.exit(
+            "cclgan-lite: interrupted; nothing that was written is lost, and a training goes "
+            "on from its last checkpoint with --resume"
+        )
 
 
 def _default_config(arguments: list[str]) -> Config:

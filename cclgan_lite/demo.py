@@ -49,9 +49,7 @@ def run_demo(out: Path, seed: int = 0) -> Path:
         "CCLGAN, this run": lambda rgb: derain_image(derainer, rgb),
     }
     pairs = pair_files(data / "test/rainy", data / "test/clean")
-    table = [
-        {"system": name, **evaluate_pairs(pairs, system)} for name, system in systems.items()
-    ]
+    table = [{"system": name, **evaluate_pairs(pairs, system)} for name, system in systems.items()]
     for row in table:
         print(f"{row['system']:18} {row['psnr_y']:6.2f} dB  SSIM {row['ssim_y']:.4f}  (Y)")
 
@@ -59,8 +57,12 @@ def run_demo(out: Path, seed: int = 0) -> Path:
     for name, rainy, clean in _examples(pairs, table[-1]["images"]):
         picture = read_rgb(rainy)
         examples.append(
-            {"name": name, "rainy": picture, "derained": systems["CCLGAN, this run"](picture),
-             "clean": read_rgb(clean)}
+            {
+                "name": name,
+                "rainy": picture,
+                "derained": systems["CCLGAN, this run"](picture),
+                "clean": read_rgb(clean),
+            }
         )
     best = examples[0]
     strip = np.hstack([best[kind] for kind in ("rainy", "derained", "clean")])

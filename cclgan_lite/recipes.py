@@ -1,15 +1,15 @@
 """Recipes: named configurations. Each is data; nothing in the code asks for a recipe by name.
 
-    paper        the published set-up
-    paper-code   with the published code's other choices, as far as they are not defects
-    laptop       adversarial, LCL and inter-CCL with the levers that small budgets need
-    demo         `laptop` sized for a few minutes on two cores
-    rehearsal    a derainer alone, on rendered showers; no rainy photograph is needed
-    rain100l     continues it with the rain that it finds in rainy photographs
-    cclgan-plus  continues it with that and the paper's losses but intra-CCL
-    cyclegan     the published CycleGAN in the paper's set-up, half as long
-    cut          the published CUT in the paper's set-up
-    ablation-*   rows of the paper's Tables 2-4 on top of `paper`
+paper        the published set-up
+paper-code   with the published code's other choices, as far as they are not defects
+laptop       adversarial, LCL and inter-CCL with the levers that small budgets need
+demo         `laptop` sized for a few minutes on two cores
+rehearsal    a derainer alone, on rendered showers; no rainy photograph is needed
+rain100l     continues it with the rain that it finds in rainy photographs
+cclgan-plus  continues it with that and the paper's losses but intra-CCL
+cyclegan     the published CycleGAN in the paper's set-up, half as long
+cut          the published CUT in the paper's set-up
+ablation-*   rows of the paper's Tables 2-4 on top of `paper`
 """
 
 from __future__ import annotations

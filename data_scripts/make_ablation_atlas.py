@@ -55,18 +55,27 @@ def plan() -> dict[str, dict]:
     """
     grid = {
         f"lcl{a:g}-intra{b:g}-inter{c:g}": {
-            "weights": {"lcl": a, "intra": b, "inter": c}, "row": TABLE_2.get((a, b, c), ""),
+            "weights": {"lcl": a, "intra": b, "inter": c},
+            "row": TABLE_2.get((a, b, c), ""),
         }
-        for a in LCL for b in INTRA for c in INTER
+        for a in LCL
+        for b in INTRA
+        for c in INTER
     }
     runs = {name: run for name, run in grid.items() if run["row"]}
     for seed in (1, 2):
         runs[f"all-seed{seed}"] = {"weights": FULL, "seed": seed, "row": TABLE_2[2.0, 1.0, 0.005]}
     for kind, off in (("fake", "real_weight"), ("real", "fake_weight")):
-        runs[f"intra-{kind}"] = {"weights": NO_INTER, "changes": {"intra": {off: 0.0}},
-                                 "row": f"intra-CCL, {kind} negatives"}
-        runs[f"inter-{kind}"] = {"weights": NO_INTRA, "changes": {"inter": {off: 0.0}},
-                                 "row": f"inter-CCL, {kind} positives"}
+        runs[f"intra-{kind}"] = {
+            "weights": NO_INTER,
+            "changes": {"intra": {off: 0.0}},
+            "row": f"intra-CCL, {kind} negatives",
+        }
+        runs[f"inter-{kind}"] = {
+            "weights": NO_INTRA,
+            "changes": {"inter": {off: 0.0}},
+            "row": f"inter-CCL, {kind} positives",
+        }
     runs["no-rederain"] = {"weights": FULL | {"rederain": 0.0}}
     runs["no-adversarial"] = {"weights": FULL | {"adversarial": 0.0}}
     return runs | grid
@@ -81,17 +90,23 @@ def train(run: dict, steps: int, scenes: int, name: str) -> tuple[dict, np.ndarr
         lab.trainer.terms[term] = replace(lab.trainer.terms[term], **constants)
     rows = list(tqdm(lab.train(steps), total=steps, desc=name))
     curves = {
-        loss: [round(float(np.mean([r[loss] for r in rows[i : i + EVERY]])), 4)
-               for i in range(0, steps, EVERY)]
+        loss: [
+            round(float(np.mean([r[loss] for r in rows[i : i + EVERY]])), 4)
+            for i in range(0, steps, EVERY)
+        ]
         for loss in rows[0]
     }
     rainy, clean = scene_pairs(8, SIZE, HELD_OUT)
     derained = lab.derain(rainy, averaged=True)
     row = {
-        "name": name, "setting": lab.setting.weights(), "changes": run.get("changes", {}),
-        "row": run.get("row", ""), "seed": lab.seed,
+        "name": name,
+        "setting": lab.setting.weights(),
+        "changes": run.get("changes", {}),
+        "row": run.get("row", ""),
+        "seed": lab.seed,
         **{key: round(value, 4) for key, value in mean_scores(derained, clean).items()},
-        "curves": curves, "cpu_seconds": round(time.process_time() - start),
+        "curves": curves,
+        "cpu_seconds": round(time.process_time() - start),
     }
     return row, np.hstack([to_uint8(derained[i]) for i in SHOWN])
 
@@ -110,8 +125,9 @@ def bind(out: Path, about: dict) -> None:
     write_atomically(out / "atlas.jpg", lambda path: sheet.save(path, quality=90))
     text = json.dumps(about | {"tile": SIZE, "rainy_input": mean_scores(rainy, clean)})[:-1]
     lines = ",\n  ".join(map(json.dumps, rows))
-    write_atomically(out / "atlas.json",
-                     lambda path: path.write_text(f'{text}, "runs": [\n  {lines}\n]}}\n'))
+    write_atomically(
+        out / "atlas.json", lambda path: path.write_text(f'{text}, "runs": [\n  {lines}\n]}}\n')
+    )
 
 
 def main() -> None:
@@ -123,8 +139,14 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=48)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    about = {"steps": options.steps, "scenes": options.scenes, "lr": LR, "every": EVERY,
-             "hardware": hardware(torch.device("cpu")), "torch": torch.__version__}
+    about = {
+        "steps": options.steps,
+        "scenes": options.scenes,
+        "lr": LR,
+        "every": EVERY,
+        "hardware": hardware(torch.device("cpu")),
+        "torch": torch.__version__,
+    }
     for name, run in plan().items():
         if not (options.out / f"{name}.json").exists():
             row, strip = train(run, options.steps, options.scenes, name)

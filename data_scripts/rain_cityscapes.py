@@ -41,8 +41,13 @@ RAIN_CITYSCAPES = DataSet(
     counts={"train": 262 * 36, "test": 33 * 36},
     splits={"val": "test"},
     val=25,
-    subsets={"cclgan": {"train": Take(scenes=200, each=7), "val": Take(scenes=25, each=7),
-                        "test": Take(scenes=25, each=7)}},
+    subsets={
+        "cclgan": {
+            "train": Take(scenes=200, each=7),
+            "val": Take(scenes=25, each=7),
+            "test": Take(scenes=25, each=7),
+        }
+    },
 )
 
 if __name__ == "__main__":

@@ -34,8 +34,9 @@ SPA_DATA = DataSet(
     ),
     counts={"test": 1000},
     val=15,
-    subsets={"cclgan": {"train": Take(files=2000), "val": Take(files=200),
-                        "test": Take(files=200)}},
+    subsets={
+        "cclgan": {"train": Take(files=2000), "val": Take(files=200), "test": Take(files=200)}
+    },
 )
 
 if __name__ == "__main__":

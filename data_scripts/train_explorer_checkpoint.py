@@ -48,15 +48,19 @@ def main() -> None:
     load_into(lab.trainer.networks, read_checkpoint(file)[1])  # score what was written
     rainy, clean = scene_pairs(8, SIZE, HELD_OUT)
     last = losses[-50:]
-    write_json(options.out / "checkpoint.json", about | {
-        "minutes": round((time.monotonic() - start) / 60, 1),
-        "cpu_minutes": round((time.process_time() - cpu) / 60, 1),
-        "hardware": hardware(torch.device("cpu")),
-        "torch": torch.__version__,
-        "rainy_input": mean_scores(rainy, clean),
-        "derained": lab.score(),
-        "losses": {name: sum(row[name] for row in last) / len(last) for name in last[0]},
-    })
+    write_json(
+        options.out / "checkpoint.json",
+        about
+        | {
+            "minutes": round((time.monotonic() - start) / 60, 1),
+            "cpu_minutes": round((time.process_time() - cpu) / 60, 1),
+            "hardware": hardware(torch.device("cpu")),
+            "torch": torch.__version__,
+            "rainy_input": mean_scores(rainy, clean),
+            "derained": lab.score(),
+            "losses": {name: sum(row[name] for row in last) / len(last) for name in last[0]},
+        },
+    )
     print((options.out / "checkpoint.json").read_text())
 
 

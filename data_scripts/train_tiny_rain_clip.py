@@ -50,11 +50,16 @@ from cclgan_lite.networks.tiny_clip import MODEL, build_tiny_clip, tiny_clip_byt
 
 HEIGHT, WIDTH = 192, 256  # of a picture in the pool
 PHOTOGRAPHS = {
-    "chelsea.png": "photo of a cat", "coffee.png": "photo of a cup of coffee",
-    "rocket.jpg": "photo of a rocket", "camera.png": "photo of a person",
-    "grass.png": "photo of grass", "gravel.png": "photo of stones",
-    "brick.png": "photo of a brick wall", "moon.png": "photo of the moon",
-    "hubble_deep_field.jpg": "photo of the stars", "coins.png": "photo of coins",
+    "chelsea.png": "photo of a cat",
+    "coffee.png": "photo of a cup of coffee",
+    "rocket.jpg": "photo of a rocket",
+    "camera.png": "photo of a person",
+    "grass.png": "photo of grass",
+    "gravel.png": "photo of stones",
+    "brick.png": "photo of a brick wall",
+    "moon.png": "photo of the moon",
+    "hubble_deep_field.jpg": "photo of the stars",
+    "coins.png": "photo of coins",
 }
 WEATHERS = ("clear", "rain", "mist", "snow")
 
@@ -80,9 +85,11 @@ def shapes(seed: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, Description |
         size = 8 * 12 ** rng.uniform()
         kind = rng.choice(("disc", "box", "hair"), p=(0.5, 0.35, 0.15))
         stretch = rng.uniform(0.3, 1)
-        inside = {"disc": np.hypot(u, v / stretch) < size,
-                  "box": (np.abs(u) < size) & (np.abs(v) < size * stretch),
-                  "hair": (np.abs(u) < 3 * size) & (np.abs(v) < rng.uniform(0.5, 2))}[kind]
+        inside = {
+            "disc": np.hypot(u, v / stretch) < size,
+            "box": (np.abs(u) < size) & (np.abs(v) < size * stretch),
+            "hair": (np.abs(u) < 3 * size) & (np.abs(v) < rng.uniform(0.5, 2)),
+        }[kind]
         inside |= k == 0  # a ground
         fine, coarse = rng.uniform(0.5, 6), rng.uniform(0.05, 1)  # fur and grass are stretched
         grain = tile[(u * coarse).astype(int) % 512, (v * fine).astype(int) % 512]
@@ -96,8 +103,9 @@ def photograph(name: str) -> tuple[np.ndarray, np.ndarray, Description | str]:
     with Image.open(Path(skimage.__file__).parent / "data" / name) as file:
         image = file.convert("RGB")
     scale = 2 * max(HEIGHT / image.height, WIDTH / image.width)
-    image = image.resize((round(image.width * scale), round(image.height * scale)),
-                         Image.Resampling.LANCZOS)
+    image = image.resize(
+        (round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS
+    )
     image = np.asarray(image, np.float32) / 255
     return image, assumed_depth(image.shape[:2]), PHOTOGRAPHS[name]
 
@@ -106,9 +114,13 @@ def shower(seed: tuple[int, ...]) -> np.ndarray:
     """R of one shower on its own, from drizzle to downpour, a square."""
     rng = np.random.default_rng(seed)
     rain = Rain(
-        angle=rng.uniform(-45, 45), jitter=rng.uniform(0.3, 3), density=20 * 10 ** rng.uniform(),
-        length=0.05 * 7 ** rng.uniform(), width=0.004 * 3.5 ** rng.uniform(),
-        brightness=rng.uniform(0.35, 0.85), alpha=rng.uniform(0.005, 0.03),
+        angle=rng.uniform(-45, 45),
+        jitter=rng.uniform(0.3, 3),
+        density=20 * 10 ** rng.uniform(),
+        length=0.05 * 7 ** rng.uniform(),
+        width=0.004 * 3.5 ** rng.uniform(),
+        brightness=rng.uniform(0.35, 0.85),
+        alpha=rng.uniform(0.005, 0.03),
     )
     near = 2.5 * 30 ** rng.uniform()  # the nearer the surface, the fewer layers before it
     return streak_map(np.full((HEIGHT, HEIGHT), near, np.float32), rain, rng)
@@ -116,11 +128,20 @@ def shower(seed: tuple[int, ...]) -> np.ndarray:
 
 def snowfall(seed: tuple[int, ...]) -> np.ndarray:
     rng = np.random.default_rng(seed)
-    return np.maximum.reduce([
-        streak_layer((HEIGHT, HEIGHT), rng, count=rng.integers(60, 500), length=1.6 * wide,
-                     width=wide, brightness=rng.uniform(0.6, 1), angle=rng.uniform(-40, 40))
-        for wide in rng.uniform(2, 6, 2)
-    ])
+    return np.maximum.reduce(
+        [
+            streak_layer(
+                (HEIGHT, HEIGHT),
+                rng,
+                count=rng.integers(60, 500),
+                length=1.6 * wide,
+                width=wide,
+                brightness=rng.uniform(0.6, 1),
+                angle=rng.uniform(-40, 40),
+            )
+            for wide in rng.uniform(2, 6, 2)
+        ]
+    )
 
 
 def _make(job):
@@ -310,8 +331,9 @@ def loss_terms(clip, tokenizer, data, rng, device) -> dict[str, Tensor]:
 
 def normalised(images: Tensor, clip: nn.Module) -> Tensor:
     config = clip.visual.preprocess_cfg
-    mean, std = (torch.tensor(config[k], device=images.device).view(3, 1, 1)
-                 for k in ("mean", "std"))
+    mean, std = (
+        torch.tensor(config[k], device=images.device).view(3, 1, 1) for k in ("mean", "std")
+    )
     seen = clip.visual(((images + 1) / 2 - mean) / std)
     return F.normalize((seen[0] if isinstance(seen, tuple) else seen).float(), dim=-1)
 
@@ -346,7 +368,8 @@ def train(o: argparse.Namespace) -> None:
     others = [p for p in clip.parameters() if p.ndim <= 1]
     optimizer = torch.optim.AdamW(
         [{"params": decayed, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}],
-        lr=o.lr, betas=(0.9, 0.98),
+        lr=o.lr,
+        betas=(0.9, 0.98),
     )
     first, checkpoint = 0, o.out / "checkpoint.pt"
     if checkpoint.exists():
@@ -359,13 +382,19 @@ def train(o: argparse.Namespace) -> None:
     report(o.out)
 
 
-def run(o: argparse.Namespace, clip: nn.Module, tokenizer, optimizer, first: int,
-        checkpoint: Path) -> None:
+def run(
+    o: argparse.Namespace, clip: nn.Module, tokenizer, optimizer, first: int, checkpoint: Path
+) -> None:
     pool = make_pool(o.seed, o.pool, o.workers)
     start, log = time.monotonic(), o.out / "log.jsonl"
     steps = range(first, o.steps)
-    batches = DataLoader(Batches(pool, o.seed, o.contents), batch_size=None, sampler=steps,
-                         num_workers=max(1, o.workers - 1), prefetch_factor=4)
+    batches = DataLoader(
+        Batches(pool, o.seed, o.contents),
+        batch_size=None,
+        sampler=steps,
+        num_workers=max(1, o.workers - 1),
+        prefetch_factor=4,
+    )
     bar = tqdm(zip(steps, batches, strict=True), initial=first, total=o.steps, desc="training")
     for step, data in bar:
         for group in optimizer.param_groups:
@@ -383,8 +412,11 @@ def run(o: argparse.Namespace, clip: nn.Module, tokenizer, optimizer, first: int
             with log.open("a") as file:
                 file.write(json.dumps({"step": step, **shown}) + "\n")
         if (step + 1) % o.save_every == 0 or step + 1 == o.steps:
-            state = {"clip": clip.state_dict(), "optimizer": optimizer.state_dict(),
-                     "step": step + 1}
+            state = {
+                "clip": clip.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "step": step + 1,
+            }
             write_atomically(checkpoint, lambda path, state=state: torch.save(state, path))
             weights = tiny_clip_bytes(clip, WORDS)
             file = o.out / "tiny-rain-clip.safetensors"

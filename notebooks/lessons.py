@@ -40,7 +40,7 @@ BADGE = (
     "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
     "(https://colab.research.google.com/github/{path}/blob/main/notebooks/{name})"
 )
-SETUP = '''\
+SETUP = """\
 # Set-up, the same in every lesson.
 import importlib.util
 import subprocess
@@ -61,7 +61,7 @@ if importlib.util.find_spec("cclgan_lite") is None:
         check=True,
     )
     importlib.invalidate_caches()
-print("cclgan_lite is ready")'''
+print("cclgan_lite is ready")"""
 MEASURED = re.compile(r"<!-- measured -->.*?<!-- /measured -->", re.DOTALL)
 MEMORY = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
 PROGRESS = re.compile(r"^.*(\d+%\|.*\||\d+(it|s/it| ?[a-z]+) \[).*$")
@@ -158,7 +158,10 @@ def execute(notebook: NotebookNode, profile: str, folder: Path) -> tuple[int, in
     """Run all cells in place, in `folder`; seconds and the kernel's peak memory in MB."""
     os.environ["CCLGAN_PROFILE"] = profile
     client = NotebookClient(
-        notebook, timeout=CELL_TIMEOUT, kernel_name="python3", record_timing=False,
+        notebook,
+        timeout=CELL_TIMEOUT,
+        kernel_name="python3",
+        record_timing=False,
         resources={"metadata": {"path": str(folder)}},
     )
     with client.setup_kernel():
@@ -269,8 +272,11 @@ def problems(path: Path) -> list[str]:
         for link in re.findall(r"\]\(([^)#\s]+)", text):
             if not re.match(r"https?:|mailto:", link) and not (path.parent / link).exists():
                 found.append(f"a broken link: {link}")
-    said = [c.source for c in notebook.cells] + [o.get("text", "") for o in outputs] + [
-        re.sub(r"base64,[^\"]*", "", text) for text in html]
+    said = (
+        [c.source for c in notebook.cells]
+        + [o.get("text", "") for o in outputs]
+        + [re.sub(r"base64,[^\"]*", "", text) for text in html]
+    )
     for text in said:
         found += [f"an absolute path: {place}" for place in ABSOLUTE.findall(text)]
         if os.uname().nodename in text.split():

@@ -41,11 +41,16 @@ def targets(folder, names=FILES):
     return {name: folder / str(i) for i, name in enumerate(names)}
 
 
-@pytest.mark.parametrize("name, make", [
-    ("x.zip", make_zip), ("x.tar.gz", make_tar), ("x.tgz", make_tar),
-    ("x.tar", lambda path: make_tar(path, mode="w")),
-    ("x.tar.xz", lambda path: make_tar(path, mode="w:xz")),
-])
+@pytest.mark.parametrize(
+    "name, make",
+    [
+        ("x.zip", make_zip),
+        ("x.tar.gz", make_tar),
+        ("x.tgz", make_tar),
+        ("x.tar", lambda path: make_tar(path, mode="w")),
+        ("x.tar.xz", lambda path: make_tar(path, mode="w:xz")),
+    ],
+)
 def test_honest_archives_come_out_as_they_went_in(tmp_path, name, make):
     (parts,) = find_archives(make(tmp_path / name).parent)
     assert list_archive(parts) == {name: len(content) for name, content in FILES.items()}
@@ -93,8 +98,12 @@ def test_split_zip_needs_no_joining_and_every_part(tmp_path, first):
 
 
 HOSTILE_NAMES = {
-    "../evil.png": "leads out", "a/../../evil.png": "leads out", "..\\evil.png": "leads out",
-    "/etc/evil.png": "absolute", "C:/evil.png": "absolute", "a/e\nvil.png": "no file name",
+    "../evil.png": "leads out",
+    "a/../../evil.png": "leads out",
+    "..\\evil.png": "leads out",
+    "/etc/evil.png": "absolute",
+    "C:/evil.png": "absolute",
+    "a/e\nvil.png": "no file name",
 }
 
 
@@ -119,11 +128,16 @@ def tar_of(path, **attributes):
     return [path]
 
 
-@pytest.mark.parametrize("attributes", [
-    {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"},
-    {"type": tarfile.LNKTYPE, "linkname": "../../x"},
-    {"type": tarfile.CHRTYPE}, {"type": tarfile.BLKTYPE}, {"type": tarfile.FIFOTYPE},
-])
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"},
+        {"type": tarfile.LNKTYPE, "linkname": "../../x"},
+        {"type": tarfile.CHRTYPE},
+        {"type": tarfile.BLKTYPE},
+        {"type": tarfile.FIFOTYPE},
+    ],
+)
 def test_links_and_devices_in_tar_are_refused(tmp_path, attributes):
     with pytest.raises(ArchiveError, match="link or a device"):
         list_archive(tar_of(tmp_path / "x.tar", **attributes))

@@ -37,8 +37,10 @@ def test_captions_use_the_whole_vocabulary_and_no_other_word():
         weather = list(WEATHER)[k % len(WEATHER)]
         things = {thing: 0.1 for thing in rng.permutation(list(THINGS))[:2]}
         scene = Description(places[k % 3], lights[k % 4], things)
-        said |= {*caption(weather, scene, rng).split(),
-                 *caption(weather, SUBJECTS[k % len(SUBJECTS)], rng).split()}
+        said |= {
+            *caption(weather, scene, rng).split(),
+            *caption(weather, SUBJECTS[k % len(SUBJECTS)], rng).split(),
+        }
     assert said == set(WORDS)
 
 

@@ -52,8 +52,18 @@ def test_train_derain_evaluate(pairs, capsys):
     again = [*TINY, *folders(pairs), "--method.lcl.weight", "1.5"]  # the same command once more
     cli.main(["train", *again, "--out", str(run), "--resume"])
 
-    cli.main(["derain", str(pairs / "rainy"), "--out", str(pairs / "out"), "--weights", str(run),
-              "--device", "cpu"])
+    cli.main(
+        [
+            "derain",
+            str(pairs / "rainy"),
+            "--out",
+            str(pairs / "out"),
+            "--weights",
+            str(run),
+            "--device",
+            "cpu",
+        ]
+    )
     assert sorted(p.name for p in (pairs / "out").iterdir()) == ["0.png", "1.png", "2.png"]
 
     figures = pairs / "figures.json"
@@ -95,8 +105,10 @@ def test_errors_are_one_line_that_name_the_remedy(pairs):
     out = ["--out", str(pairs / "run")]
     fails(["train", "--recipe", "nix", *out], "no recipe 'nix'; there are paper")
     fails(["train", "--rainy", str(pairs / "rainy"), *out], "both --rainy and --clean")
-    fails(["train", *TINY, "--rainy", str(pairs / "no"), "--clean", str(pairs / "clean"), *out],
-          "no folder")
+    fails(
+        ["train", *TINY, "--rainy", str(pairs / "no"), "--clean", str(pairs / "clean"), *out],
+        "no folder",
+    )
     fails(["train", "--resume", *out], "holds no run to resume")
     fails(["derain", str(pairs / "rainy"), *out, "--weights", "nix"], "no weights at nix")
     cli.main(["train", *TINY, *folders(pairs), *out])
@@ -104,8 +116,10 @@ def test_errors_are_one_line_that_name_the_remedy(pairs):
     for other in (["--lr", "1"], ["--recipe", "laptop"], ["--clean", str(pairs / "rainy")]):
         fails(["train", "--resume", *out, *other], "goes on with its own settings")
     fails(["train", "--resume", *out, "--check-unpaired"], "goes on with its own settings")
-    fails(["train", "--recipe", "rain100l", *folders(pairs), "--out", str(pairs / "n")],
-          "--start RUN")
+    fails(
+        ["train", "--recipe", "rain100l", *folders(pairs), "--out", str(pairs / "n")],
+        "--start RUN",
+    )
     fails(["derain", str(pairs / "rainy"), "--out", str(pairs / "n"), "--memory", "inf"], "finite")
     if not torch.cuda.is_available():
         fails(["derain", str(pairs / "rainy"), *out, "--device", "cuda"], "finds no cuda device")

@@ -36,8 +36,9 @@ def test_value_attention_by_a_slow_loop(clip):
         for i in range(5):
             share = torch.softmax(torch.stack([v[i] @ v[j] for j in range(5)]) / 32**0.5, 0)
             mixed[i, head * 32 : head * 32 + 32] = sum(share[j] * v[j] for j in range(5))
-    torch.testing.assert_close(value_attention(block, x)[0], block.attn.out_proj(mixed),
-                               atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        value_attention(block, x)[0], block.attn.out_proj(mixed), atol=1e-5, rtol=1e-4
+    )
 
 
 def test_second_path_starts_beside_the_last_blocks(clip):
@@ -64,7 +65,8 @@ def test_maps_are_cosines_and_the_common_part_is_gone(clip):
     cosines = [(token @ text).item() for text in texts]
     assert maps["plain tokens"][0, 2, 5].item() == pytest.approx(cosines[0], abs=1e-5)
     assert maps["common part removed"][0, 2, 5].item() == pytest.approx(
-        cosines[0] - sum(cosines) / 4, abs=1e-5)
+        cosines[0] - sum(cosines) / 4, abs=1e-5
+    )
     assert maps[WINDOWS].shape == (1, 2, 2)
     window = embedder.normalized(image[..., SIDE:, :SIDE])[0]  # row 1, column 0
     cosines = [(window @ text).item() for text in texts]

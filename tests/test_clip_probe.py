@@ -76,8 +76,10 @@ def test_prompts_are_words_the_bundled_clip_knows(clip):
 def test_words_tell_rain_on_scenes_never_seen(clip, scenes):
     embedder, tokenizer, encode_text = clip
     axis = rain_axis(tokenizer, encode_text)
-    scores = {name: [rain_score(embedder, axis, views[name]) for views in scenes]
-              for name in ("rainy", "clear")}
+    scores = {
+        name: [rain_score(embedder, axis, views[name]) for views in scenes]
+        for name in ("rainy", "clear")
+    }
     assert auc(scores["rainy"], scores["clear"]) > 0.9
     seen = {name: embed(embedder, [views[name] for views in scenes]) for name in scenes[0]}
     assert nearer_share(seen["clear"], seen["again"], seen["rainy"]) > 0.7
@@ -103,8 +105,15 @@ def test_command_prints_and_writes(tmp_path, capsys, scenes):
         (tmp_path / folder).mkdir()
         for i, views in enumerate(scenes[: 4 if name == "rainy" else 3]):
             Image.fromarray(views[name]).save(tmp_path / folder / f"{i}.png")
-    arguments = ["clip-probe", "--rainy", str(tmp_path / "rainy"), "--clean",
-                 str(tmp_path / "clean"), "--json", str(tmp_path / "out.json")]
+    arguments = [
+        "clip-probe",
+        "--rainy",
+        str(tmp_path / "rainy"),
+        "--clean",
+        str(tmp_path / "clean"),
+        "--json",
+        str(tmp_path / "out.json"),
+    ]
     cli.main(arguments)
     result = json.loads((tmp_path / "out.json").read_text())
     scores = {name: list(result["scores"][name].values()) for name in ("rainy", "clean")}

@@ -116,7 +116,8 @@ def test_pictures_shows_every_kind():
     mapped = np.arange(32 * 32).reshape(32, 32)
     figure = pictures(
         [[rainy[0], clean[0]], [np.zeros((32, 32, 3), np.uint8), (mapped, {"vmax": 7})]],
-        titles=["a", "b"], row_titles=["first", "second"],
+        titles=["a", "b"],
+        row_titles=["first", "second"],
     )
     images = [axis.images[0] for axis in figure.axes]
     np.testing.assert_allclose(images[0].get_array(), (rainy[0].permute(1, 2, 0) + 1) / 2)
@@ -146,14 +147,17 @@ def check_square(answer):
         raise Wrong("square(3) should be 9")
 
 
-@pytest.mark.parametrize("answer, said", [
-    (lambda x: x * x, "✓ square: right"),
-    (lambda x: 2 * x, "✗ square: that doubles: the square of x is x * x"),
-    (lambda x: x, "✗ square: square(3) should be 9"),
-    (lambda x: None, "☐ square: not done yet"),
-    (lambda x: ..., "☐ square: not done yet"),
-    (..., "☐ square: not done yet"),
-])
+@pytest.mark.parametrize(
+    "answer, said",
+    [
+        (lambda x: x * x, "✓ square: right"),
+        (lambda x: 2 * x, "✗ square: that doubles: the square of x is x * x"),
+        (lambda x: x, "✗ square: square(3) should be 9"),
+        (lambda x: None, "☐ square: not done yet"),
+        (lambda x: ..., "☐ square: not done yet"),
+        (..., "☐ square: not done yet"),
+    ],
+)
 def test_checks_say_what_is_wrong(capsys, answer, said):
     check_square(answer)
     assert capsys.readouterr().out == said + "\n"
@@ -232,7 +236,8 @@ def test_explore_redraws_and_names_its_controls(monkeypatch, capsys):
     slider.value = 0.8
     buttons.children[1].value = "infonce"
     assert drawn[1:] == [
-        {"noise_level": 0.8, "form": "ratio"}, {"noise_level": 0.8, "form": "infonce"}
+        {"noise_level": 0.8, "form": "ratio"},
+        {"noise_level": 0.8, "form": "infonce"},
     ]
     assert 'alt="a line that follows (noise level 0.8, form infonce)"' in picture.value
 

@@ -31,8 +31,18 @@ from cclgan_lite.data.prepare.selection import Take, choose, drawn, hold_out, le
 from cclgan_lite.data.unpaired import unpaired_kind
 
 SCRIPTS = Path(__file__).parents[1] / "data_scripts"
-NAMES = ["own_folder", "rain100h", "rain100l", "rain12", "rain1400", "rain200", "rain800",
-         "rain_cityscapes", "realrain1k", "spa_data"]
+NAMES = [
+    "own_folder",
+    "rain100h",
+    "rain100l",
+    "rain12",
+    "rain1400",
+    "rain200",
+    "rain800",
+    "rain_cityscapes",
+    "realrain1k",
+    "spa_data",
+]
 
 
 def script(name):
@@ -114,23 +124,35 @@ TRAIN, TEST, AWAY = range(1, 7), range(1, 5), 100  # numbers; scenes of test are
 LAYOUTS = {
     "norain-001 beside rain-001": lambda: {
         **pairs("RainTrainL/rain-{}.png", "RainTrainL/norain-{}.png", TRAIN),
-        **pairs("Rain100L/rainy/rain-{:03d}.png", "Rain100L/norain-{:03d}.png", TEST, AWAY)},
+        **pairs("Rain100L/rainy/rain-{:03d}.png", "Rain100L/norain-{:03d}.png", TEST, AWAY),
+    },
     "norain in both folders": lambda: {
         **pairs("train/rain/norain-{}.png", "train/norain/norain-{}.png", TRAIN),
-        **pairs("test/rain/norain-{}.png", "test/norain/norain-{}.png", TEST, AWAY)},
+        **pairs("test/rain/norain-{}.png", "test/norain/norain-{}.png", TEST, AWAY),
+    },
     "X2, in two zips": lambda: {
         "rain_data_train_Light.zip": zipped(
-            pairs("rain/X2/norain-{}x2.png", "norain/norain-{}.png", TRAIN)),
+            pairs("rain/X2/norain-{}x2.png", "norain/norain-{}.png", TRAIN)
+        ),
         "v1.test.Light.zip": zipped(
-            pairs("rain/X2/norain-{}x2.png", "norain/norain-{}.png", TEST, AWAY))},
+            pairs("rain/X2/norain-{}x2.png", "norain/norain-{}.png", TEST, AWAY)
+        ),
+    },
     "input and target, in a tar.gz, with junk": lambda: {
-        "rain.tar.gz": tarred({
-            **pairs("data/train/input/{}.png", "data/train/target/{}.png", TRAIN),
-            **pairs("data/test/input/{}.png", "data/test/target/{}.png", TEST, AWAY),
-            "data/readme.txt": b"hello", "data/logo.png": encode(scene(999)),
-            "__MACOSX/data/train/input/._1.png": b"x", ".hidden/input/1.png": b"x"})},
+        "rain.tar.gz": tarred(
+            {
+                **pairs("data/train/input/{}.png", "data/train/target/{}.png", TRAIN),
+                **pairs("data/test/input/{}.png", "data/test/target/{}.png", TEST, AWAY),
+                "data/readme.txt": b"hello",
+                "data/logo.png": encode(scene(999)),
+                "__MACOSX/data/train/input/._1.png": b"x",
+                ".hidden/input/1.png": b"x",
+            }
+        )
+    },
     "by number of pairs alone": lambda: {
-        **pairs("a/rainy/{:03d}.webp", "a/clean/{:03d}.png", TRAIN)},
+        **pairs("a/rainy/{:03d}.webp", "a/clean/{:03d}.png", TRAIN)
+    },
 }
 
 
@@ -140,8 +162,13 @@ def test_rain100l_layouts(tmp_path, name):
     manifest = prepare(MINI, write(tmp_path / "in", LAYOUTS[name]()), out)
     with_test = "alone" not in name
     assert manifest["counts"] == {
-        "train/rainy": 4, "train/clean": 4, "val/rainy": 2, "val/clean": 2,
-        "test/rainy": 4 * with_test, "test/clean": 4 * with_test}
+        "train/rainy": 4,
+        "train/clean": 4,
+        "val/rainy": 2,
+        "val/clean": 2,
+        "test/rainy": 4 * with_test,
+        "test/clean": 4 * with_test,
+    }
     assert [Path(n).stem for n in names(out, "train/clean")] == ["001", "002", "003", "004"]
     assert [Path(n).stem for n in names(out, "val/clean")] == ["005", "006"]  # the last ones
     for split, offset in (("train", 0), ("val", 0), *([("test", AWAY)] if with_test else [])):
@@ -157,23 +184,25 @@ def test_rain100l_layouts(tmp_path, name):
     assert len(manifest["files"]) == sum(manifest["counts"].values())
     archives = sorted(p for p in (tmp_path / "in").iterdir() if p.is_file())
     assert manifest["sources"] == [
-        {"name": p.name, "bytes": p.stat().st_size,
-         "sha256": sha256(p.read_bytes()).hexdigest()} for p in archives]
+        {"name": p.name, "bytes": p.stat().st_size, "sha256": sha256(p.read_bytes()).hexdigest()}
+        for p in archives
+    ]
     assert not list(out.glob(".*"))  # nothing unfinished stays
 
 
 def test_the_published_counts_are_those_declared(tmp_path):
     """Rain100L as it is declared: 200 and 100 pairs, validation on 161-200."""
-    files = {**pairs("train/rain/rain-{:03d}.png", "train/norain/norain-{:03d}.png",
-                     range(1, 201)),
-             **pairs("test/rain/rain-{:03d}.png", "test/norain/norain-{:03d}.png",
-                     range(1, 101), 1000)}
+    files = {
+        **pairs("train/rain/rain-{:03d}.png", "train/norain/norain-{:03d}.png", range(1, 201)),
+        **pairs("test/rain/rain-{:03d}.png", "test/norain/norain-{:03d}.png", range(1, 101), 1000),
+    }
     out = tmp_path / "out"
     manifest = prepare(script("rain100l").RAIN100L, write(tmp_path / "in", files), out)
     assert manifest["counts"]["train/rainy"] == 160 and manifest["counts"]["test/rainy"] == 100
     assert names(out, "val/rainy") == [f"{i}.png" for i in range(161, 201)]
     assert manifest["known_leaks"] == [
-        "Rain200L: its training images are the test images of Rain200L"]
+        "Rain200L: its training images are the test images of Rain200L"
+    ]
 
 
 @pytest.mark.slow
@@ -200,8 +229,9 @@ def test_rain100l_real_files(rain100l, tmp_path):
         files[f"train_Light/norain/norain-{n}.jpg"] = rain100l / f"clean/{n:03d}.jpg"
     write(tmp_path / "in", {"x.zip": zipped({k: v.read_bytes() for k, v in files.items()})})
     published = prepare(dataset, tmp_path / "in", tmp_path / "published")
-    assert published["files"] == json.loads(
-        (tmp_path / "pairs/manifest.json").read_text())["files"]
+    assert (
+        published["files"] == json.loads((tmp_path / "pairs/manifest.json").read_text())["files"]
+    )
 
 
 def test_rain200_kinds_lie_side_by_side(tmp_path):
@@ -209,7 +239,8 @@ def test_rain200_kinds_lie_side_by_side(tmp_path):
     for kind, offset in (("Light", 0), ("Heavy", 50)):
         for split, more in (("train", 0), ("test", AWAY)):
             files[f"rain_data_{split}_{kind}.zip"] = zipped(
-                pairs("rain/X2/norain-{}x2.png", "norain/norain-{}.png", TEST, offset + more))
+                pairs("rain/X2/norain-{}x2.png", "norain/norain-{}.png", TEST, offset + more)
+            )
     write(tmp_path / "in", files)
     module = script("rain200")
     for dataset, offset in ((module.RAIN200L, 0), (module.RAIN200H, 50)):
@@ -218,8 +249,9 @@ def test_rain200_kinds_lie_side_by_side(tmp_path):
         out = tmp_path / dataset.name
         prepare(mini, tmp_path / "in", out)
         np.testing.assert_array_equal(read_rgb(out / "train/clean/002.png"), scene(offset + 2))
-        np.testing.assert_array_equal(read_rgb(out / "test/clean/002.png"),
-                                      scene(offset + AWAY + 2))
+        np.testing.assert_array_equal(
+            read_rgb(out / "test/clean/002.png"), scene(offset + AWAY + 2)
+        )
 
 
 def test_rain100h_leaves_out_what_shows_test_scenes(tmp_path):
@@ -234,20 +266,26 @@ def test_rain100h_leaves_out_what_shows_test_scenes(tmp_path):
     manifest = prepare(dataset, tmp_path / "in", tmp_path / "out")
     assert names(tmp_path / "out", "train/rainy") == [f"{n:03d}.png" for n in (4, 5, 6, 7, 8)]
     assert manifest["dropped"] == [
-        f"train/{n:03d}: shows a scene of the test set" for n in (1, 2, 3)]
+        f"train/{n:03d}: shows a scene of the test set" for n in (1, 2, 3)
+    ]
     assert manifest["shared_with_test"] == manifest["known_leaks"] == []
 
     kept = prepare(dataset, tmp_path / "in", tmp_path / "kept", keep_leaks=True)
     assert kept["counts"]["train/rainy"] == 8
     assert kept["shared_with_test"] == [
-        "train/001 = test/001", "train/002 = test/003", "train/003 = test/001"]
+        "train/001 = test/001",
+        "train/002 = test/003",
+        "train/003 = test/001",
+    ]
     assert kept["known_leaks"]
 
     for seed in range(6):  # one photograph is one scene: 4 and 5 stay together
         parted = tmp_path / f"parted{seed}"
         prepare(dataset, tmp_path / "in", parted, unpaired=True, seed=seed)
-        wet, dry = ({int(Path(n).stem) for n in names(parted, f"train/{kind}")}
-                    for kind in ("rainy", "clean"))
+        wet, dry = (
+            {int(Path(n).stem) for n in names(parted, f"train/{kind}")}
+            for kind in ("rainy", "clean")
+        )
         assert wet and dry and not wet & dry and wet | dry == {4, 5, 6, 7, 8}
         assert len({4, 5} & wet) in (0, 2)
         held = replace(dataset, val=1)
@@ -260,8 +298,10 @@ def test_keep_out_keeps_another_test_set_out(tmp_path):
     """Rain200L with the test set of Rain100L at hand: its scenes leave train and val."""
     dataset = replace(script("rain200").RAIN200L, counts={"train": 6, "test": 4}, val=0)
     write(tmp_path / "in", LAYOUTS["norain in both folders"]())
-    other = write(tmp_path / "Rain100L/test/clean",
-                  {"x.png": encode(scene(2)), "y.jpg": encode(scene(5), ".jpg")})
+    other = write(
+        tmp_path / "Rain100L/test/clean",
+        {"x.png": encode(scene(2)), "y.jpg": encode(scene(5), ".jpg")},
+    )
     manifest = prepare(dataset, tmp_path / "in", tmp_path / "out", keep_out=[other])
     assert [leak[:9] for leak in manifest["known_leaks"]] == ["Rain100L:"]
     write(tmp_path, {"Rain100L/manifest.json": b'{"dataset": "Rain100L"}'})
@@ -282,9 +322,11 @@ def test_rain800_halves_are_cut_without_loss(tmp_path):
     dataset = script("rain800").RAIN800
     assert dataset.counts == {"train": 700, "test": 100}
     dataset = replace(dataset, counts={"train": 3, "test": 2}, val=1)
-    files = {f"rain/{folder}/{n}.jpg": encode(np.hstack([scene(s + n), rained(s + n)]), ".jpg")
-             for folder, count, s in (("training", 3, 0), ("test_syn", 2, AWAY)) for n in
-             range(1, count + 1)}
+    files = {
+        f"rain/{folder}/{n}.jpg": encode(np.hstack([scene(s + n), rained(s + n)]), ".jpg")
+        for folder, count, s in (("training", 3, 0), ("test_syn", 2, AWAY))
+        for n in range(1, count + 1)
+    }
     files["rain/test_nature/1.jpg"] = encode(scene(77), ".jpg")
     write(tmp_path / "in", {"rain800.zip": zipped(files)})
     out = tmp_path / "out"
@@ -300,13 +342,22 @@ def test_rain800_halves_are_cut_without_loss(tmp_path):
         prepare(dataset, tmp_path / "odd", tmp_path / "odd out")
 
 
-@pytest.mark.parametrize("wet, dry", [
-    ("rainy/{:03d}.png", "groundtruth/{:03d}.png"), ("{:03d}_in.png", "{:03d}_GT.png"),
-    ("Rain12/input/{:03d}_in.png", "Rain12/gt/{:03d}_GT.png"),
-])
+@pytest.mark.parametrize(
+    "wet, dry",
+    [
+        ("rainy/{:03d}.png", "groundtruth/{:03d}.png"),
+        ("{:03d}_in.png", "{:03d}_GT.png"),
+        ("Rain12/input/{:03d}_in.png", "Rain12/gt/{:03d}_GT.png"),
+    ],
+)
 def test_rain12(tmp_path, wet, dry):
-    write(tmp_path / "in", {"li_cvpr16_rain.zip": zipped(pairs(wet, dry, range(1, 13))),
-                            "other.zip": zipped({"x/input/1.png": encode(scene(1))})})
+    write(
+        tmp_path / "in",
+        {
+            "li_cvpr16_rain.zip": zipped(pairs(wet, dry, range(1, 13))),
+            "other.zip": zipped({"x/input/1.png": encode(scene(1))}),
+        },
+    )
     archive = tmp_path / "in/li_cvpr16_rain.zip"  # this one alone
     manifest = prepare(script("rain12").RAIN12, archive, tmp_path / "out")
     assert prepare(script("rain12").RAIN12, archive, tmp_path / "out") == manifest
@@ -325,13 +376,21 @@ def test_rain1400_has_versions(tmp_path):
             files[f"{root}/ground_truth/{n}.jpg"] = encode(scene(offset + n), ".jpg")
             for version in range(1, 15):
                 files[f"{root}/rainy_image/{n}_{version}.jpg"] = encode(
-                    rained(offset + n, version), ".jpg")
+                    rained(offset + n, version), ".jpg"
+                )
     out = tmp_path / "out"
     manifest = prepare(dataset, write(tmp_path / "in", files), out)
-    assert manifest["counts"] == {"train/rainy": 42, "train/clean": 3, "val/rainy": 14,
-                                  "val/clean": 14, "test/rainy": 28, "test/clean": 28}
-    found = {name: (wet, dry) for name, wet, dry in pair_files(out / "test/rainy",
-                                                               out / "test/clean")}
+    assert manifest["counts"] == {
+        "train/rainy": 42,
+        "train/clean": 3,
+        "val/rainy": 14,
+        "val/clean": 14,
+        "test/rainy": 28,
+        "test/clean": 28,
+    }
+    found = {
+        name: (wet, dry) for name, wet, dry in pair_files(out / "test/rainy", out / "test/clean")
+    }
     assert len(found) == 28
     root = tmp_path / "in/rainy_image_dataset/testing"
     wet, dry = found["2_14"]
@@ -351,8 +410,11 @@ def test_realrain1k_keeps_its_own_validation(tmp_path):
     module = script("realrain1k")
     files = {}
     for kind, offset in (("L", 0), ("H", 500)):
-        for split, numbers, more in (("train", (3, 8, 9), 0), ("validation", (5,), 50),
-                                     ("test", (2, 7), AWAY)):
+        for split, numbers, more in (
+            ("train", (3, 8, 9), 0),
+            ("validation", (5,), 50),
+            ("test", (2, 7), AWAY),
+        ):
             root = f"RealRain-1k/RealRain-1k-{kind}/{split}"
             files |= pairs(root + "/input/{}.png", root + "/target/{}.png", numbers, offset + more)
     write(tmp_path / "in", {"RealRain-1k.zip": zipped(files)})
@@ -382,14 +444,20 @@ def spa_files():
     whole = zipped(train)
     size = len(whole) // 12 + 1
     files = {f"real_world.zip.{i:02d}": whole[i * size : (i + 1) * size] for i in range(12)}
-    return files | {"real_world.txt": "\n".join(lines).encode(),
-                    "real_test_1000.zip": zipped(test),
-                    "real_test_1000.txt": "\r\n".join(tests).encode()}
+    return files | {
+        "real_world.txt": "\n".join(lines).encode(),
+        "real_test_1000.zip": zipped(test),
+        "real_test_1000.txt": "\r\n".join(tests).encode(),
+    }
 
 
 def test_spa_data_goes_by_its_lists(tmp_path):
-    dataset = replace(script("spa_data").SPA_DATA, counts={"test": 4}, val=1, subsets={
-        "cclgan": {"train": Take(files=5), "val": Take(files=2), "test": Take(files=3)}})
+    dataset = replace(
+        script("spa_data").SPA_DATA,
+        counts={"test": 4},
+        val=1,
+        subsets={"cclgan": {"train": Take(files=5), "val": Take(files=2), "test": Take(files=3)}},
+    )
     files = spa_files()
     write(tmp_path / "in", files)
     manifest = prepare(dataset, tmp_path / "in", tmp_path / "all")
@@ -415,20 +483,35 @@ def test_spa_data_goes_by_its_lists(tmp_path):
     assert manifest["counts"]["train/rainy"] == 12 and len(manifest["dropped"]) == 3
 
 
-SETTINGS = [(a, b, d) for a, b, d in (("0.01", "0.005", "0.01"), ("0.02", "0.01", "0.005"),
-                                      ("0.03", "0.015", "0.002"))]
+SETTINGS = [
+    (a, b, d)
+    for a, b, d in (
+        ("0.01", "0.005", "0.01"),
+        ("0.02", "0.01", "0.005"),
+        ("0.03", "0.015", "0.002"),
+    )
+]
 
 
 def city_names(photo: str) -> list[str]:
-    return [f"{photo}_leftImg8bit_rain_alpha_{a}_beta_{b}_dropsize_{d}_pattern_{k}"
-            for a, b, d in SETTINGS for k in range(1, 13)]
+    return [
+        f"{photo}_leftImg8bit_rain_alpha_{a}_beta_{b}_dropsize_{d}_pattern_{k}"
+        for a, b, d in SETTINGS
+        for k in range(1, 13)
+    ]
 
 
 def test_rain_cityscapes_takes_truth_from_the_other_zip(tmp_path):
-    dataset = replace(script("rain_cityscapes").RAIN_CITYSCAPES,
-                      counts={"train": 5 * 36, "test": 3 * 36}, val=1,
-                      subsets={"cclgan": {s: Take(scenes=n, each=7)
-                                          for s, n in (("train", 3), ("val", 1), ("test", 2))}})
+    dataset = replace(
+        script("rain_cityscapes").RAIN_CITYSCAPES,
+        counts={"train": 5 * 36, "test": 3 * 36},
+        val=1,
+        subsets={
+            "cclgan": {
+                s: Take(scenes=n, each=7) for s, n in (("train", 3), ("val", 1), ("test", 2))
+            }
+        },
+    )
     rain, truth = {}, {}
     photos = [("train", "aachen", n) for n in range(5)] + [("val", "lindau", n) for n in range(3)]
     for split, city, n in photos:
@@ -440,8 +523,13 @@ def test_rain_cityscapes_takes_truth_from_the_other_zip(tmp_path):
         number = n + 100 * (city == "lindau")
         name = f"{city}_{n:06d}_000019_leftImg8bit.png"
         truth[f"leftImg8bit/{split}/{city}/{name}"] = encode(scene(number))
-    write(tmp_path / "in", {"leftImg8bit_trainval_rain.zip": zipped(rain),
-                            "leftImg8bit_trainvaltest.zip": zipped(truth)})
+    write(
+        tmp_path / "in",
+        {
+            "leftImg8bit_trainval_rain.zip": zipped(rain),
+            "leftImg8bit_trainvaltest.zip": zipped(truth),
+        },
+    )
     manifest = prepare(dataset, tmp_path / "in", tmp_path / "out")
     assert [manifest["counts"][f"{s}/rainy"] for s in ("train", "val", "test")] == [144, 36, 108]
     assert manifest["counts"]["train/clean"] == 4  # each photograph once
@@ -466,8 +554,10 @@ def city_items() -> list[Item]:
         for n in range(count):
             photo = f"{split}_{n:06d}_000019"
             clean = Picture(f"{photo}.png")
-            items += [Item(split, name, Picture(name), clean, f"{split}/{photo}")
-                      for name in city_names(photo)]
+            items += [
+                Item(split, name, Picture(name), clean, f"{split}/{photo}")
+                for name in city_names(photo)
+            ]
     return items
 
 
@@ -478,8 +568,11 @@ def test_the_cclgan_preset_of_rain_cityscapes():
     assert {s: sum(i.split == s for i in items) for s in ("train", "test")} == dataset.counts
     chosen = choose(hold_out(items, dataset.val, 0), dataset.subsets["cclgan"], 0)
     by_split = {s: [i for i in chosen if i.split == s] for s in ("train", "val", "test")}
-    assert {s: len(part) for s, part in by_split.items()} == {"train": 1400, "val": 175,
-                                                              "test": 175}
+    assert {s: len(part) for s, part in by_split.items()} == {
+        "train": 1400,
+        "val": 175,
+        "test": 175,
+    }
     scenes = {s: {i.scene for i in part} for s, part in by_split.items()}
     assert {s: len(found) for s, found in scenes.items()} == {"train": 200, "val": 25, "test": 25}
     assert not scenes["train"] & scenes["val"]
@@ -493,10 +586,15 @@ def test_the_cclgan_preset_of_rain_cityscapes():
 
 def test_the_cclgan_preset_of_spa_data():
     dataset = script("spa_data").SPA_DATA
-    items = [Item("train", f"{v:03d}-{k}", Picture(f"{v}-{k}"), Picture(f"{v}-{k}g"),
-                  f"train/{v:03d}") for v in range(60) for k in range(70)]
-    items += [Item("test", f"{n:03d}", Picture(f"t{n}"), Picture(f"t{n}g"), f"test/{n:03d}")
-              for n in range(1000)]
+    items = [
+        Item("train", f"{v:03d}-{k}", Picture(f"{v}-{k}"), Picture(f"{v}-{k}g"), f"train/{v:03d}")
+        for v in range(60)
+        for k in range(70)
+    ]
+    items += [
+        Item("test", f"{n:03d}", Picture(f"t{n}"), Picture(f"t{n}g"), f"test/{n:03d}")
+        for n in range(1000)
+    ]
     chosen = choose(hold_out(items, dataset.val, 0), dataset.subsets["cclgan"], 0)
     counts = {s: sum(i.split == s for i in chosen) for s in ("train", "val", "test")}
     assert counts == {"train": 2000, "val": 200, "test": 200}
@@ -508,14 +606,17 @@ def test_the_cclgan_preset_of_spa_data():
 def test_the_draw_is_what_it_says():
     """By hand: the smallest SHA-256 of "seed/name". These values must never change."""
     assert drawn(0, ["a", "b", "c", "d", "a"]) == sorted(
-        "abcd", key=lambda n: sha256(f"0/{n}".encode()).digest())
+        "abcd", key=lambda n: sha256(f"0/{n}".encode()).digest()
+    )
     assert "".join(drawn(0, "abcdef")) == "fcbeda"
     assert "".join(drawn(1, "abcdef")) == "defabc"
 
 
 def test_scenes_are_parted_by_halves_or_by_other_photographs():
-    items = [Item("train", str(n), Picture(f"r{n}"), Picture(f"c{n}"), f"train/{n // 2}")
-             for n in range(20)]
+    items = [
+        Item("train", str(n), Picture(f"r{n}"), Picture(f"c{n}"), f"train/{n // 2}")
+        for n in range(20)
+    ]
     test = Item("test", "t", Picture("t"), Picture("tt"), "test/0")
     parted = part_scenes([*items, test], 0)
     assert parted[-1] == test
@@ -537,11 +638,18 @@ def test_own_folder(tmp_path):
     prepare(module.PAIRED, tmp_path / "in", tmp_path / "pairs")
     assert names(tmp_path / "pairs", "train/rainy")[0] == "photo 1.png"
     assert names(tmp_path / "pairs", "train/clean")[0] == "photo 1.jpg"
-    assert unpaired_kind(tmp_path / "pairs/train/rainy", tmp_path / "pairs/train/clean"
-                         ) == "same scenes"
+    assert (
+        unpaired_kind(tmp_path / "pairs/train/rainy", tmp_path / "pairs/train/clean")
+        == "same scenes"
+    )
 
-    write(tmp_path / "in 2", {**{f"rainy/a{n}.png": encode(rained(n)) for n in (1, 2, 3)},
-                              **{f"clean/b{n}.png": encode(scene(n)) for n in (3, 4, 5)}})
+    write(
+        tmp_path / "in 2",
+        {
+            **{f"rainy/a{n}.png": encode(rained(n)) for n in (1, 2, 3)},
+            **{f"clean/b{n}.png": encode(scene(n)) for n in (3, 4, 5)},
+        },
+    )
     manifest = prepare(module.UNPAIRED, tmp_path / "in 2", tmp_path / "out 2")
     assert manifest["unpaired"] == "strict"
     assert names(tmp_path / "out 2", "train/rainy") == ["a1.png", "a2.png", "a3.png"]
@@ -552,14 +660,21 @@ def test_own_folder(tmp_path):
         prepare(module.UNPAIRED, tmp_path / "in 3", tmp_path / "out 3")
 
 
-@pytest.mark.parametrize("name, role, split", [
-    ("Rain100L/norain-001.png", "clean", None), ("Rain100L/rain-001.png", "rainy", None),
-    ("x/rain/X2/norain-1x2.png", "rainy", None), ("train/norain/norain-1.png", "clean", "train"),
-    ("rain_data_test_Light/rain/1.png", "rainy", "test"), ("RainTrainL/a.png", None, "train"),
-    ("leftImg8bit_trainvaltest/val/clean/x.png", "clean", "val"),
-    ("RealRain-1k-L/validation/input/7.png", "rainy", "val"),
-    ("unpaired_clean/7.png", "other", None), ("streak/7.png", None, None),
-])
+@pytest.mark.parametrize(
+    "name, role, split",
+    [
+        ("Rain100L/norain-001.png", "clean", None),
+        ("Rain100L/rain-001.png", "rainy", None),
+        ("x/rain/X2/norain-1x2.png", "rainy", None),
+        ("train/norain/norain-1.png", "clean", "train"),
+        ("rain_data_test_Light/rain/1.png", "rainy", "test"),
+        ("RainTrainL/a.png", None, "train"),
+        ("leftImg8bit_trainvaltest/val/clean/x.png", "clean", "val"),
+        ("RealRain-1k-L/validation/input/7.png", "rainy", "val"),
+        ("unpaired_clean/7.png", "other", None),
+        ("streak/7.png", None, None),
+    ],
+)
 def test_roles_and_splits(name, role, split):
     assert role_of(name) == role and split_of(name) == split
 
@@ -642,8 +757,13 @@ prepare(MINI, {source!r}, {out!r})
 @pytest.mark.parametrize("function, after", [("_link", 5), ("_plan", 0), ("sha256_of", 20)])
 def test_a_killed_preparation_goes_on(tmp_path, function, after):
     source, out = write(tmp_path / "in", LAYOUTS["X2, in two zips"]()), tmp_path / "out"
-    code = INTERRUPTED.format(tests=str(Path(__file__).parent), function=function, after=after,
-                              source=str(source), out=str(out))
+    code = INTERRUPTED.format(
+        tests=str(Path(__file__).parent),
+        function=function,
+        after=after,
+        source=str(source),
+        out=str(out),
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 9, done.stderr
     assert (out / ".unfinished").is_dir() and not (out / "manifest.json").exists()
@@ -655,7 +775,8 @@ def test_a_killed_preparation_goes_on(tmp_path, function, after):
     fresh = prepare(MINI, source, tmp_path / "fresh")
     assert json.loads((out / "manifest.json").read_text()) == fresh
     assert sorted(p.relative_to(out) for p in out.rglob("*")) == sorted(
-        p.relative_to(tmp_path / "fresh") for p in (tmp_path / "fresh").rglob("*"))
+        p.relative_to(tmp_path / "fresh") for p in (tmp_path / "fresh").rglob("*")
+    )
 
 
 def test_copies_where_there_are_no_hard_links(tmp_path, monkeypatch):
@@ -692,23 +813,42 @@ def broken(change):
     return files
 
 
-@pytest.mark.parametrize("change, messages", [
-    (lambda f: f.pop("train/rain/norain-3.png"),
-     ["train/norain/norain-3.png has no rainy partner",
-      "train: 5 rainy pictures, published are 6"]),
-    (lambda f: f.pop("test/norain/norain-2.png"),
-     ["test/rain/norain-2.png has no clean partner"]),
-    (lambda f: [f.pop(n) for n in list(f) if n.endswith("-6.png")],
-     ["train: 5 rainy pictures, published are 6"]),
-    (lambda f: f.update({"train/rain/norain-03.png": b""}),
-     ["would be the same picture: move one away"]),
-    (lambda f: f.update({"train/rain/norain-3.png": f["train/rain/norain-3.png"][:200]}),
-     ["Pictures are damaged", "train/rain/norain-3.png"]),
-    (lambda f: f.update({"test/norain/norain-1.png": b"<html>"}),
-     ["Pictures are damaged", "test/norain/norain-1.png"]),
-    (lambda f: f.update({"test/norain/norain-1.png": encode(scene(5, 30, 32))}),
-     ["norain-1.png and test/norain/norain-1.png differ in size"]),
-])
+@pytest.mark.parametrize(
+    "change, messages",
+    [
+        (
+            lambda f: f.pop("train/rain/norain-3.png"),
+            [
+                "train/norain/norain-3.png has no rainy partner",
+                "train: 5 rainy pictures, published are 6",
+            ],
+        ),
+        (
+            lambda f: f.pop("test/norain/norain-2.png"),
+            ["test/rain/norain-2.png has no clean partner"],
+        ),
+        (
+            lambda f: [f.pop(n) for n in list(f) if n.endswith("-6.png")],
+            ["train: 5 rainy pictures, published are 6"],
+        ),
+        (
+            lambda f: f.update({"train/rain/norain-03.png": b""}),
+            ["would be the same picture: move one away"],
+        ),
+        (
+            lambda f: f.update({"train/rain/norain-3.png": f["train/rain/norain-3.png"][:200]}),
+            ["Pictures are damaged", "train/rain/norain-3.png"],
+        ),
+        (
+            lambda f: f.update({"test/norain/norain-1.png": b"<html>"}),
+            ["Pictures are damaged", "test/norain/norain-1.png"],
+        ),
+        (
+            lambda f: f.update({"test/norain/norain-1.png": encode(scene(5, 30, 32))}),
+            ["norain-1.png and test/norain/norain-1.png differ in size"],
+        ),
+    ],
+)
 def test_what_is_wrong_is_listed_or_left_out_on_request(tmp_path, change, messages):
     source = write(tmp_path / "in", broken(change))
     with pytest.raises(ImageError) as error:
@@ -739,8 +879,11 @@ def test_names_that_collide_are_told(tmp_path):
     for n in (1, 2):
         files |= {f"a/real_world/{n}/x.png": encode(rained(n)), f"b/{n}.png": encode(scene(n))}
     with pytest.raises(ImageError, match="would both become train/rainy/x.png"):
-        prepare(replace(script("spa_data").SPA_DATA, val=0), write(tmp_path / "in", files),
-                tmp_path / "out")
+        prepare(
+            replace(script("spa_data").SPA_DATA, val=0),
+            write(tmp_path / "in", files),
+            tmp_path / "out",
+        )
 
 
 def test_hostile_archives_stop_a_script_and_leave_nothing(tmp_path):
@@ -785,25 +928,48 @@ def test_a_script_downloads_prepares_and_says_what_it_did(server, tmp_path, caps
     main("Rain12.", local, arguments=arguments)
     assert "Rain12 in " in capsys.readouterr().out
     manifest = json.loads((tmp_path / "out/manifest.json").read_text())
-    assert manifest["sources"] == [{"name": "li_cvpr16_rain.zip", "bytes": len(server.content),
-                                    "sha256": digest}]
+    assert manifest["sources"] == [
+        {"name": "li_cvpr16_rain.zip", "bytes": len(server.content), "sha256": digest}
+    ]
     asked = len(server.asked)
     main("Rain12.", local, arguments=arguments)
     assert len(server.asked) == asked  # nothing is downloaded twice
 
     wrong = f"{server.url}/other.zip#sha256={'0' * 64}"
     with pytest.raises(SystemExit) as error:
-        main("Rain12.", rain12, arguments=["--source", str(tmp_path / "in 2"), "--out",
-                                           str(tmp_path / "out 2"), "--download", wrong])
+        main(
+            "Rain12.",
+            rain12,
+            arguments=[
+                "--source",
+                str(tmp_path / "in 2"),
+                "--out",
+                str(tmp_path / "out 2"),
+                "--download",
+                wrong,
+            ],
+        )
     assert "put aside" in str(error.value)
 
 
 def test_mistakes_of_the_user_are_one_message(tmp_path, capsys):
-    for extra, message in ((["--kind", "x"], "no kind 'x'; there are Rain100L"),
-                           ([], "There is no "), (["--subset", "x"], "no subset 'x'")):
+    for extra, message in (
+        (["--kind", "x"], "no kind 'x'; there are Rain100L"),
+        ([], "There is no "),
+        (["--subset", "x"], "no subset 'x'"),
+    ):
         with pytest.raises(SystemExit) as error:
-            main("Help.", MINI, arguments=["--source", str(tmp_path / "no"), "--out",
-                                           str(tmp_path / "out"), *extra])
+            main(
+                "Help.",
+                MINI,
+                arguments=[
+                    "--source",
+                    str(tmp_path / "no"),
+                    "--out",
+                    str(tmp_path / "out"),
+                    *extra,
+                ],
+            )
         assert message in str(error.value)
 
 

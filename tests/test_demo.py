@@ -27,7 +27,8 @@ def small(monkeypatch, tmp_path):
     tiny = replace(recipe, method=method, steps=4, log_every=2)
     monkeypatch.setitem(RECIPES, "demo", tiny)
     monkeypatch.setattr(
-        demo, "bundled_data",
+        demo,
+        "bundled_data",
         lambda root: bundled_data(root, rainy=4, clean=4, val=1, test=3, size=(120, 160)),
     )
     return tmp_path / "runs/demo"

@@ -202,9 +202,7 @@ def test_memory_does_not_decide_the_picture():
     """Here the picture fits into one tile or does not; its statistics are the same."""
     generator, rgb = trained(GeneratorConfig(4, 0, "rain_layer", taps=())), noise(1028, 1080)
     rgb[:, 600:] //= 3
-    whole, tiled = (
-        derain_image(generator, rgb, tile=tile).astype(int) for tile in (1080, 512)
-    )
+    whole, tiled = (derain_image(generator, rgb, tile=tile).astype(int) for tile in (1080, 512))
     assert np.abs(whole - tiled).max() <= 1
 
 

@@ -144,8 +144,16 @@ def test_nobody_listens(tmp_path):
         fetch("http://127.0.0.1:9/x.zip", tmp_path, retries=0, progress=False)
 
 
-@pytest.mark.parametrize("url", ["http://h/", "http://h/uc?id=1", "http://h/x.zip#name=../x.zip",
-                                 "http://h/%2e%2e%2fx.zip", "http://h/.part"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://h/",
+        "http://h/uc?id=1",
+        "http://h/x.zip#name=../x.zip",
+        "http://h/%2e%2e%2fx.zip",
+        "http://h/.part",
+    ],
+)
 def test_names_that_are_no_file_names_are_refused(url, tmp_path):
     with pytest.raises(ValueError, match="no file name"):
         fetch(url, tmp_path)

@@ -227,22 +227,29 @@ def test_no_overflow_in_half_precision(embedder):
 
 
 def test_positives_and_negatives_keep_no_graph(embedder):
-    method = CCLGAN(generator=GeneratorConfig(filters=4, blocks=1),
-                    adversarial=Adversarial(weight=0), inter=InterCCL(weight=0))
+    method = CCLGAN(
+        generator=GeneratorConfig(filters=4, blocks=1),
+        adversarial=Adversarial(weight=0),
+        inter=InterCCL(weight=0),
+    )
     networks = nn.ModuleDict(method.networks() | {"embedder": embedder})
     looks = [look for term in method.terms().values() for look in term.looks()]
     images = {name: torch.rand(2, 3, 48, 48) * 2 - 1 for name in ("rainy", "clean")}
     step = Step(networks, method.wiring, looks, images)
     loss = method.intra(step)["generators"]
-    graph = {name: step.features("embedder", name)["embedding"].requires_grad
-             for name in ("rainy", "clean", "derained", "rained", "rerained", "rederained")}
+    graph = {
+        name: step.features("embedder", name)["embedding"].requires_grad
+        for name in ("rainy", "clean", "derained", "rained", "rerained", "rederained")
+    }
     assert graph == dict.fromkeys(graph, False) | {"rerained": True, "rederained": True}
     loss.backward()
     assert next(networks["derainer"].parameters()).grad.abs().sum() > 0
     # One pass over a batch gives what single images give.
     torch.testing.assert_close(
         step.features("embedder", "derained")["embedding"],
-        embedder(step.image("derained")), atol=1e-5, rtol=1e-4,
+        embedder(step.image("derained")),
+        atol=1e-5,
+        rtol=1e-4,
     )
 
 
@@ -277,16 +284,23 @@ def test_texts(checkpoints):
     model = open_clip.create_model("tiny-vit", pretrained=name.partition("/")[2]).eval()
     torch.testing.assert_close(texts, model.encode_text(tokens, normalize=True).detach())
     assert not texts.requires_grad
-    torch.testing.assert_close(embedder(torch.zeros(1, 3, 9, 9)),
-                               build_embedder(name)(torch.zeros(1, 3, 9, 9)))
+    torch.testing.assert_close(
+        embedder(torch.zeros(1, 3, 9, 9)), build_embedder(name)(torch.zeros(1, 3, 9, 9))
+    )
 
 
 def test_a_known_tag_comes_from_the_cache_with_its_own_settings(
     checkpoints, tmp_path, monkeypatch
 ):
     """No network is asked; mean, std and activation are those of the tag."""
-    tag = {"hf_hub": "someone/tiny/", "mean": (0.5,) * 3, "std": (0.25,) * 3,
-           "interpolation": "bilinear", "resize_mode": "squash", "quick_gelu": True}
+    tag = {
+        "hf_hub": "someone/tiny/",
+        "mean": (0.5,) * 3,
+        "std": (0.25,) * 3,
+        "interpolation": "bilinear",
+        "resize_mode": "squash",
+        "quick_gelu": True,
+    }
     monkeypatch.setitem(open_clip.pretrained._PRETRAINED, "tiny-vit", {"openai": tag})
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     repo = tmp_path / "models--someone--tiny"
@@ -309,20 +323,40 @@ def test_no_network_and_no_cache_is_told_at_once(tmp_path):
     for kind in ("rainy", "clean"):
         (tmp_path / kind).mkdir()
         photograph(300).save(tmp_path / kind / "a.png")
-    environment = os.environ | {"HF_HOME": str(tmp_path / "hf"),
-                                "HF_ENDPOINT": "http://127.0.0.1:9"}
+    environment = os.environ | {
+        "HF_HOME": str(tmp_path / "hf"),
+        "HF_ENDPOINT": "http://127.0.0.1:9",
+    }
     for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
         environment.pop(name, None)
-    command = [sys.executable, "-m", "cclgan_lite", "train", "--recipe", "paper",
-               "--rainy", tmp_path / "rainy", "--clean", tmp_path / "clean",
-               "--out", tmp_path / "run", "--device", "cpu"]
+    command = [
+        sys.executable,
+        "-m",
+        "cclgan_lite",
+        "train",
+        "--recipe",
+        "paper",
+        "--rainy",
+        tmp_path / "rainy",
+        "--clean",
+        tmp_path / "clean",
+        "--out",
+        tmp_path / "run",
+        "--device",
+        "cpu",
+    ]
     start = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert time.monotonic() - start < 30
     assert done.returncode == 1 and "Traceback" not in done.stderr
     folder = tmp_path / "hf/hub/models--timm--vit_base_patch32_clip_224.openai"
-    for words in ("CLIP model ViT-B-32/openai", f"cache folder {tmp_path / 'hf/hub'}",
-                  str(folder), 'python -c "import open_clip', "--method.embedder tiny-rain-clip"):
+    for words in (
+        "CLIP model ViT-B-32/openai",
+        f"cache folder {tmp_path / 'hf/hub'}",
+        str(folder),
+        'python -c "import open_clip',
+        "--method.embedder tiny-rain-clip",
+    ):
         assert words in done.stderr, done.stderr
 
 
@@ -371,8 +405,12 @@ def test_bundled_clip_through_the_same_interface():
     torch.testing.assert_close(build_embedder("tiny-rain-clip")(image), embedding)
     assert not any(p.requires_grad or p.dtype != torch.float32 for p in embedder.parameters())
     texts = encode_text(tokenizer(["a rainy photo", "A rainy, photo!", "a clear photo"]))
-    torch.testing.assert_close(texts, model.eval().encode_text(
-        tokenizer(["a rainy photo"] * 2 + ["a clear photo"]), normalize=True).detach())
+    torch.testing.assert_close(
+        texts,
+        model.eval()
+        .encode_text(tokenizer(["a rainy photo"] * 2 + ["a clear photo"]), normalize=True)
+        .detach(),
+    )
     torch.testing.assert_close(texts[0], texts[1])
 
 
@@ -381,8 +419,16 @@ def test_bundled_clip_reads_words():
     a, zebra = tokenizer("a zebra in the rain")[0], tokenizer("a xylophone in the rain")[0]
     words = len(WORDS)
     number = {word: i + 1 for i, word in enumerate(WORDS)}
-    expected = [words + 1, number["a"], words + 2, number["in"], number["the"], number["rain"],
-                words + 3, *[0] * 25]
+    expected = [
+        words + 1,
+        number["a"],
+        words + 2,
+        number["in"],
+        number["the"],
+        number["rain"],
+        words + 3,
+        *[0] * 25,
+    ]
     assert a.tolist() == zebra.tolist() == expected
     long, empty = tokenizer(["rain " * 99, ""])
     assert long[0] == words + 1 and long[31] == words + 3 and (long[1:31] == number["rain"]).all()
@@ -436,7 +482,9 @@ def test_no_code_is_executed(tmp_path, checkpoints):
 
 def test_open_clip_is_imported_only_when_needed():
     """It takes longer than torch, and --help has to be quick."""
-    code = ("import sys, cclgan_lite.cli, cclgan_lite.networks.embedder as e; "
-            "e.build_embedder('random'); print('open_clip' in sys.modules)")
+    code = (
+        "import sys, cclgan_lite.cli, cclgan_lite.networks.embedder as e; "
+        "e.build_embedder('random'); print('open_clip' in sys.modules)"
+    )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "False"

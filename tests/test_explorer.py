@@ -73,18 +73,25 @@ def test_shares_and_cosines_are_those_of_the_gradients_themselves(small, gradien
         found = torch.autograd.grad(loss, parameters, materialize_grads=True)
         alone.append(torch.cat([g.flatten() for g in found]).double())
     norms = torch.stack([weights[n] * g.norm() for n, g in zip(LOSSES, alone, strict=True)])
-    torch.testing.assert_close(gradients.shares(weights, network), norms / norms.sum(),
-                               rtol=1e-3, atol=1e-6)
+    torch.testing.assert_close(
+        gradients.shares(weights, network), norms / norms.sum(), rtol=1e-3, atol=1e-6
+    )
     total = sum(weights[n] * g for n, g in zip(LOSSES, alone, strict=True))
     for i, one in enumerate(alone):
         expected = F.cosine_similarity(one, total, dim=0) if one.any() else torch.tensor(math.nan)
-        torch.testing.assert_close(gradients.agreement(weights, network)[i], expected.double(),
-                                   rtol=1e-3, atol=1e-4, equal_nan=True)
+        torch.testing.assert_close(
+            gradients.agreement(weights, network)[i],
+            expected.double(),
+            rtol=1e-3,
+            atol=1e-4,
+            equal_nan=True,
+        )
         for j, other in enumerate(alone):
             cosine = gradients.cosines(network)[i, j]
             if one.any() and other.any():
-                assert cosine == pytest.approx(float(one @ other / one.norm() / other.norm()),
-                                               abs=1e-3)
+                assert cosine == pytest.approx(
+                    float(one @ other / one.norm() / other.norm()), abs=1e-3
+                )
             else:
                 assert cosine.isnan()
 
@@ -190,10 +197,15 @@ def test_labs_see_the_same_crops_and_obey_their_weights(quick):
         assert torch.equal(still.trainer.networks.state_dict()[name], before[name])
     crops = one._batch(7)
     assert crops["rainy"].shape == (2, 3, 32, 32)
-    assert all(any((crop == picture[:, y : y + 32, x : x + 32]).all()
-                   for picture in (*unpaired_scenes(2, 48)[0], *unpaired_scenes(2, 48)[0].flip(-1))
-                   for y in range(17) for x in range(17))
-               for crop in crops["rainy"])
+    assert all(
+        any(
+            (crop == picture[:, y : y + 32, x : x + 32]).all()
+            for picture in (*unpaired_scenes(2, 48)[0], *unpaired_scenes(2, 48)[0].flip(-1))
+            for y in range(17)
+            for x in range(17)
+        )
+        for crop in crops["rainy"]
+    )
 
 
 def test_a_run_from_nothing_leaves_out_what_has_no_weight(quick):
@@ -273,8 +285,9 @@ def test_heat_has_the_colours_it_says():
 def test_tables_carry_their_numbers_as_text():
     table = views.cosine_table(["lcl", "inter"], np.array([[1, -0.5], [-0.5, math.nan]]), "x")
     assert "−0.50" in table and "+1.00" in table and "–" in table
-    table = views.share_table(["lcl", "inter"], {"ñ": [0, 1], "derainer": [0.75, 0.25]},
-                              [0.9, -0.1])
+    table = views.share_table(
+        ["lcl", "inter"], {"ñ": [0, 1], "derainer": [0.75, 0.25]}, [0.9, -0.1]
+    )
     assert "75.0 %" in table and "100.0 %" in table and "−0.10" in table
     chart = views.curves({"A": [{"lcl/generators": 2.0}, {"lcl/generators": 1.0}], "B": []})
     assert 'aria-label="LCL: A from 2 to 1"' in chart
@@ -314,10 +327,19 @@ def test_the_checkpoint_is_half_way():
 def made_atlas(folder):
     """Two runs of the grid, a repetition, 4-pixel tiles whose grey says whose they are."""
     runs = [
-        {"name": f"lcl{a:g}-intra1-inter0.005", "row": row, "seed": seed, "psnr_y": psnr,
-         "ssim_y": 0.5, "setting": {"lcl": a, "intra": 1.0, "inter": 0.005}, "curves": {}}
-        for a, row, seed, psnr in ((0.0, "F: CCL alone", 0, 20.0),
-                                   (2.0, "G: all (CCLGAN)", 0, 21.0))
+        {
+            "name": f"lcl{a:g}-intra1-inter0.005",
+            "row": row,
+            "seed": seed,
+            "psnr_y": psnr,
+            "ssim_y": 0.5,
+            "setting": {"lcl": a, "intra": 1.0, "inter": 0.005},
+            "curves": {},
+        }
+        for a, row, seed, psnr in (
+            (0.0, "F: CCL alone", 0, 20.0),
+            (2.0, "G: all (CCLGAN)", 0, 21.0),
+        )
     ]
     runs.append(runs[1] | {"name": "all-seed1", "seed": 1, "psnr_y": 21.5})
     text = '{"tile": 16, "steps": 3, "runs": ' + str(runs).replace("'", '"') + "}"

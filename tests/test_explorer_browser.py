@@ -15,8 +15,15 @@ from contextlib import contextmanager
 import nbformat
 import pytest
 
-CHROMIUM = next(filter(None, map(shutil.which, (
-    "chromium", "chromium-browser", "google-chrome", "google-chrome-stable"))), None)
+CHROMIUM = next(
+    filter(
+        None,
+        map(
+            shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+        ),
+    ),
+    None,
+)
 PATIENCE = 180_000  # ms; a busy machine takes half a minute to start a kernel
 
 CELLS = [
@@ -25,8 +32,8 @@ CELLS = [
     'loss_explorer("two")',
     'for name in ("one", "two"):\n'
     "    explorer = opened(name)\n"
-    '    labs = {key: lab.steps for key, lab in explorer.training.labs.items()}\n'
-    '    print(name, explorer.setting.lcl, explorer.setting.form, labs)',
+    "    labs = {key: lab.steps for key, lab in explorer.training.labs.items()}\n"
+    "    print(name, explorer.setting.lcl, explorer.setting.form, labs)",
 ]
 # The kernel has answered everything that it was asked.
 IDLE = """() => {
@@ -62,16 +69,31 @@ def jupyter_lab(folder, settings):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = os.environ | {
-        "JUPYTERLAB_SETTINGS_DIR": str(settings / "settings"), "OMP_NUM_THREADS": "1",
-        "JUPYTERLAB_WORKSPACES_DIR": str(settings / "workspaces"), "CCLGAN_PROFILE": "ci",
-        "JUPYTER_CONFIG_DIR": str(settings / "config"), "IPYTHONDIR": str(settings / "ipython"),
+        "JUPYTERLAB_SETTINGS_DIR": str(settings / "settings"),
+        "OMP_NUM_THREADS": "1",
+        "JUPYTERLAB_WORKSPACES_DIR": str(settings / "workspaces"),
+        "CCLGAN_PROFILE": "ci",
+        "JUPYTER_CONFIG_DIR": str(settings / "config"),
+        "IPYTHONDIR": str(settings / "ipython"),
     }
     with open(settings / "log", "w") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root",
-             "--ip=127.0.0.1", f"--port={port}", "--IdentityProvider.token=",
-             "--LabApp.expose_app_in_browser=True", f"--ServerApp.root_dir={folder}"],
-            env=environment, stdout=log, stderr=subprocess.STDOUT,
+            [
+                sys.executable,
+                "-m",
+                "jupyter",
+                "lab",
+                "--no-browser",
+                "--allow-root",
+                "--ip=127.0.0.1",
+                f"--port={port}",
+                "--IdentityProvider.token=",
+                "--LabApp.expose_app_in_browser=True",
+                f"--ServerApp.root_dir={folder}",
+            ],
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
         )
     try:
         for _ in range(600):
@@ -139,8 +161,7 @@ def test_explorer_by_keyboard(page, record_property):
         return page.locator(".cclgan-control", has=page.get_by_label(label, exact=True)).nth(which)
 
     def part(text: str, which: int):
-        return page.locator(".jp-OutputArea-output .widget-html-content",
-                            has_text=text).nth(which)
+        return page.locator(".jp-OutputArea-output .widget-html-content", has_text=text).nth(which)
 
     def share(which: int) -> str:
         """LCL's share of the pull on the derained picture, as the table says it."""

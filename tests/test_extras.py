@@ -67,8 +67,9 @@ def test_rain_is_what_clip_sees_of_the_output(monkeypatch):
     monkeypatch.setattr(probe + "rain_axis", lambda tokenizer, encode: (tokenizer, encode))
     monkeypatch.setattr(
         probe + "rain_score",
-        lambda embedder, axis, rgb: rgb if (embedder, axis) == ("mine", ("tokenizer", "encode"))
-        else None,
+        lambda embedder, axis, rgb: (
+            rgb if (embedder, axis) == ("mine", ("tokenizer", "encode")) else None
+        ),
     )
     assert load_extras(["rain"], clip="mine")["rain"]("derained", "clean") == "derained"
 

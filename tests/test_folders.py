@@ -81,8 +81,10 @@ def test_augmentation():
     lefts = {int(c[..., 0].min()) for c in crops}
     tops = {int(c[..., 1].min()) for c in crops}
     assert lefts == set(range(25)) and tops == set(range(15))  # every place, both ends included
-    assert all(c[0, 1, 0] > c[0, 0, 0] for c in
-               (Augment(load=None, crop=16, flip=False)(ramp, rng) for _ in range(20)))
+    assert all(
+        c[0, 1, 0] > c[0, 0, 0]
+        for c in (Augment(load=None, crop=16, flip=False)(ramp, rng) for _ in range(20))
+    )
 
 
 def test_paper_augmentation_squashes_and_small_images_grow():

@@ -14,7 +14,9 @@ def test_a_derainer_survives_the_folder(tmp_path):
     HubDerainer.of(derainer).save_pretrained(tmp_path)
     assert json.loads((tmp_path / "config.json").read_text())["filters"] == 4
     assert {p.name for p in tmp_path.iterdir()} == {
-        "README.md", "config.json", "model.safetensors"  # nothing that could execute
+        "README.md",
+        "config.json",
+        "model.safetensors",  # nothing that could execute
     }
     found = HubDerainer.from_pretrained(tmp_path)
     image = torch.rand(1, 3, 16, 16)

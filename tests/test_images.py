@@ -91,8 +91,11 @@ def test_pictures_are_read_upright(tmp_path, suffix, orientation):
 def test_uncompressed_tiffs_are_read_upright(tmp_path, mode):
     """Pillow maps these into memory, where it mixes up the sides of turned ones."""
     ramp = np.arange(0, 240, 6)[:, None] + np.arange(0, 40, 2)
-    image = (Image.fromarray((257 * ramp).astype(np.uint16)) if mode == "I;16"
-             else Image.fromarray(ramp.astype(np.uint8)).convert(mode))
+    image = (
+        Image.fromarray((257 * ramp).astype(np.uint16))
+        if mode == "I;16"
+        else Image.fromarray(ramp.astype(np.uint8)).convert(mode)
+    )
     exif = Image.Exif()
     exif[ORIENTATION] = 6
     image.save(tmp_path / "raw.tif", exif=exif)

@@ -40,8 +40,13 @@ def test_generator_keeps_the_shape(head, antialias):
     assert generator(image).shape == image.shape
     taps = generator.encode(image, ("stem", "down1", "down2", "block2"))
     assert [tuple(f.shape) for f in taps.values()] == [
-        (2, 8, 20, 32), *(((2, 16, 10, 16), (2, 32, 5, 8)) if not antialias
-                          else ((2, 16, 20, 32), (2, 32, 10, 16))), (2, 32, 5, 8)
+        (2, 8, 20, 32),
+        *(
+            ((2, 16, 10, 16), (2, 32, 5, 8))
+            if not antialias
+            else ((2, 16, 20, 32), (2, 32, 10, 16))
+        ),
+        (2, 32, 5, 8),
     ]
 
 
@@ -159,10 +164,16 @@ def test_instance_norm_is_its_formula_in_every_layout(batch, layout, gradient_la
 
 
 @pytest.mark.parametrize("bfloat16", [False, True])
-@pytest.mark.parametrize("options", [
-    {}, {"norm": "none", "skips": True}, {"antialias": True}, {"antialias": True, "skips": True},
-    {"filters": 1},
-])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"norm": "none", "skips": True},
+        {"antialias": True},
+        {"antialias": True, "skips": True},
+        {"filters": 1},
+    ],
+)
 def test_lean_convolutions_change_nothing(monkeypatch, options, bfloat16):
     """Output and gradients are those of the plain layers, also when backward comes twice."""
     generator = ResNetGenerator(GeneratorConfig(**SMALL | options))
@@ -189,11 +200,14 @@ def test_lean_convolutions_change_nothing(monkeypatch, options, bfloat16):
     assert (gradient - plain_gradient).norm() < tolerance * plain_gradient.norm()
 
 
-@pytest.mark.parametrize("conv", [
-    torch.nn.Conv2d(2, 3, 3, padding=1, padding_mode="reflect", dtype=torch.float64),
-    torch.nn.Conv2d(2, 3, 3, 2, padding=1, dtype=torch.float64),
-    torch.nn.ConvTranspose2d(2, 3, 3, 2, padding=1, output_padding=1, dtype=torch.float64),
-])
+@pytest.mark.parametrize(
+    "conv",
+    [
+        torch.nn.Conv2d(2, 3, 3, padding=1, padding_mode="reflect", dtype=torch.float64),
+        torch.nn.Conv2d(2, 3, 3, 2, padding=1, dtype=torch.float64),
+        torch.nn.ConvTranspose2d(2, 3, 3, 2, padding=1, output_padding=1, dtype=torch.float64),
+    ],
+)
 def test_lean_convolution_in_double_precision(conv):
     """Against numerical derivatives."""
     x = torch.randn(2, 2, 5, 6, dtype=torch.float64, requires_grad=True)

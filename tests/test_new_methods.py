@@ -54,8 +54,12 @@ class Harder(CUT):
 
 
 CYCLE = CycleGAN(generator=GENERATOR, discriminator=JUDGE, identity=PixelL1(0.0, ()))
-SMALL = {"generator": GENERATOR, "discriminator": JUDGE, "projection": 8,
-         "lcl": replace(CUT().lcl, patches=8)}
+SMALL = {
+    "generator": GENERATOR,
+    "discriminator": JUDGE,
+    "projection": 8,
+    "lcl": replace(CUT().lcl, patches=8),
+}
 
 
 @pytest.mark.parametrize("method", [CYCLE, CUT(**SMALL)], ids=["CycleGAN", "CUT"])
@@ -75,9 +79,16 @@ def test_neighbours_resume(method, tmp_path):
     [
         (CYCLE, {"adversarial/generators", "adversarial/discriminators", "cycle/generators"}),
         (CUT(**SMALL), {"adversarial/generators", "adversarial/discriminators", "lcl/generators"}),
-        (Harder(**SMALL),
-         {"adversarial/generators", "adversarial/discriminators", "lcl/generators",
-          "hard/generators", "hard/negatives"}),
+        (
+            Harder(**SMALL),
+            {
+                "adversarial/generators",
+                "adversarial/discriminators",
+                "lcl/generators",
+                "hard/generators",
+                "hard/negatives",
+            },
+        ),
     ],
     ids=["CycleGAN", "CUT", "learned negatives"],
 )
@@ -87,8 +98,11 @@ def test_neighbours_train(method, losses):
     batch = {name: torch.rand(1, 3, 48, 48) * 2 - 1 for name in ("rainy", "clean")}
     values, step = trainer.train_step(batch)
     assert set(values) == losses
-    moved = {k.split(".")[0] for k, v in trainer.networks.named_parameters()
-             if not torch.equal(v, before[k])}
+    moved = {
+        k.split(".")[0]
+        for k, v in trainer.networks.named_parameters()
+        if not torch.equal(v, before[k])
+    }
     assert moved == set(trainer.networks)
     rows = method.grid
     assert sample_grid(step, rows).shape == (52 * len(rows) + 4, 52 * len(rows[0]) + 4, 3)

@@ -21,8 +21,12 @@ REQUIREMENTS = [
 ]
 
 # Places that may also import what an extra installs.
-OPTIONAL = {"course": "notebooks", "data/prepare/download.py": "data",
-            "evaluation/extras.py": "extras", "inference/export.py": "onnx"}
+OPTIONAL = {
+    "course": "notebooks",
+    "data/prepare/download.py": "data",
+    "evaluation/extras.py": "extras",
+    "inference/export.py": "onnx",
+}
 
 
 def test_environment_yml_installs_the_project():
@@ -42,7 +46,8 @@ def test_lower_bounds_and_no_upper_pins():
 
 def test_constraints_hold_every_requirement():
     pinned = dict(
-        line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines()
+        line.split("==")
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
         if "==" in line
     )
     pinned = {name.lower().replace("_", "-"): Version(v) for name, v in pinned.items()}
@@ -64,8 +69,13 @@ def imports(path: Path) -> set[str]:
 
 def test_every_import_is_declared():
     """What the package imports is what pyproject.toml asks for, and the other way round."""
-    names = {"PIL": "pillow", "skimage": "scikit-image", "open_clip": "open-clip-torch",
-             "huggingface_hub": "huggingface-hub"}
+    names = {
+        "PIL": "pillow",
+        "skimage": "scikit-image",
+        "open_clip": "open-clip-torch",
+        "huggingface_hub": "huggingface-hub",
+    }
+
     def imported(paths) -> set[str]:
         return {
             names.get(module, module).lower()
@@ -87,8 +97,21 @@ def test_every_import_is_declared():
 
 
 def test_imports_run_in_one_direction():
-    order = ["device", "files", "networks", "data", "losses", "methods", "evaluation", "inference",
-             "training", "recipes", "demo", "course", "cli"]
+    order = [
+        "device",
+        "files",
+        "networks",
+        "data",
+        "losses",
+        "methods",
+        "evaluation",
+        "inference",
+        "training",
+        "recipes",
+        "demo",
+        "course",
+        "cli",
+    ]
     allowed = {layer: set(order[: i + 1]) for i, layer in enumerate(order)}
     allowed["networks"] = {"networks"}
     allowed["data"] = {"files", "data"}

@@ -42,8 +42,15 @@ METHOD = CCLGAN(  # all four losses, a player of its own (rederain), a norm with
     inter=InterCCL(patches=8),
     rederain=rederain(1.0),
 )
-TINY = Config(method=METHOD, augment=Augment(load=None, crop=48), steps=4, batch=4, log_every=1,
-              sample_every=4, save_minutes=0.0)
+TINY = Config(
+    method=METHOD,
+    augment=Augment(load=None, crop=48),
+    steps=4,
+    batch=4,
+    log_every=1,
+    sample_every=4,
+    save_minutes=0.0,
+)
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 
 
@@ -128,7 +135,9 @@ def root(tmp_path_factory) -> Path:
     rendezvous = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
     processes = [
         subprocess.Popen(
-            [sys.executable, __file__, str(root)], text=True, stderr=subprocess.PIPE,
+            [sys.executable, __file__, str(root)],
+            text=True,
+            stderr=subprocess.PIPE,
             env=ENVIRONMENT | rendezvous | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
         )
         for rank in range(2)
@@ -155,8 +164,13 @@ def test_both_have_the_gradients_of_the_joint_batch(root):
         assert averaged.keys() == joint.keys()
         for name, gradient in joint.items():
             tolerance = 1e-4 * gradient.abs().max().item() + 1e-5
-            torch.testing.assert_close(averaged[name], gradient, atol=tolerance, rtol=0,
-                                       msg=lambda text, name=name: f"{name}: {text}")
+            torch.testing.assert_close(
+                averaged[name],
+                gradient,
+                atol=tolerance,
+                rtol=0,
+                msg=lambda text, name=name: f"{name}: {text}",
+            )
 
 
 def same_training(run: Run, whole: Run) -> None:
@@ -174,8 +188,13 @@ def same_training(run: Run, whole: Run) -> None:
     assert weights.keys() == expected.keys()
     for name, value in expected.items():
         if not idle.search(name):
-            torch.testing.assert_close(weights[name], value, atol=1e-6, rtol=1e-5,
-                                       msg=lambda text, name=name: f"{name}: {text}")
+            torch.testing.assert_close(
+                weights[name],
+                value,
+                atol=1e-6,
+                rtol=1e-5,
+                msg=lambda text, name=name: f"{name}: {text}",
+            )
 
 
 @pytest.fixture(scope="module")
@@ -232,14 +251,44 @@ def test_one_that_stops_takes_the_other_with_it(root):
 
 def test_accelerate_launch(tmp_path):
     rainy, clean = noise_folders(tmp_path, 6)
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu",
-              "--num_processes", "2", "--main_process_port", str(free_port())]
-    command = ["-m", "cclgan_lite", "train", "--rainy", rainy, "--clean", clean,
-               "--out", tmp_path / "run", "--steps", "2", "--batch", "2", "--log-every", "1",
-               "--augment.crop", "48", "--method.generator.filters", "4",
-               "--method.generator.blocks", "1", "--method.discriminator.filters", "4"]
-    done = subprocess.run([*launch, *map(str, command)], env=ENVIRONMENT, text=True,
-                          capture_output=True, timeout=240)
+    launch = [
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        "--multi_gpu",
+        "--num_processes",
+        "2",
+        "--main_process_port",
+        str(free_port()),
+    ]
+    command = [
+        "-m",
+        "cclgan_lite",
+        "train",
+        "--rainy",
+        rainy,
+        "--clean",
+        clean,
+        "--out",
+        tmp_path / "run",
+        "--steps",
+        "2",
+        "--batch",
+        "2",
+        "--log-every",
+        "1",
+        "--augment.crop",
+        "48",
+        "--method.generator.filters",
+        "4",
+        "--method.generator.blocks",
+        "1",
+        "--method.discriminator.filters",
+        "4",
+    ]
+    done = subprocess.run(
+        [*launch, *map(str, command)], env=ENVIRONMENT, text=True, capture_output=True, timeout=240
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("trained:") == 1
     run = Run.read(tmp_path / "run")

@@ -78,9 +78,14 @@ def test_streak_map_equals_its_equation():
     for z in LAYER_DEPTHS:
         size = np.sqrt(LAYER_DEPTHS[0] / z)
         S = streak_layer(
-            SHAPE, rng, count=round(rain.density * 160 / 120 / size**2),
-            length=rain.length * 120 * size, width=rain.width * 120 * size,
-            brightness=rain.brightness * size, angle=rain.angle, jitter=rain.jitter,
+            SHAPE,
+            rng,
+            count=round(rain.density * 160 / 120 / size**2),
+            length=rain.length * 120 * size,
+            width=rain.width * 120 * size,
+            brightness=rain.brightness * size,
+            angle=rain.angle,
+            jitter=rain.jitter,
         )
         t = np.exp(-rain.alpha * max(rain.d1, z))
         clear = np.where(depth > z, clear * (1 - t * S), clear)
@@ -93,8 +98,10 @@ def test_no_streak_in_front_of_a_near_surface():
     rain = Rain(density=200)
     near, far = np.full(SHAPE, 3.0), np.full(SHAPE, 100.0)
     mixed = np.where(np.arange(160) < 80, near, far)
-    R = {k: streak_map(d, rain, np.random.default_rng(5))
-         for k, d in {"near": near, "far": far, "mixed": mixed}.items()}
+    R = {
+        k: streak_map(d, rain, np.random.default_rng(5))
+        for k, d in {"near": near, "far": far, "mixed": mixed}.items()
+    }
     np.testing.assert_array_equal(R["mixed"][:, :80], R["near"][:, :80])
     np.testing.assert_array_equal(R["mixed"][:, 80:], R["far"][:, 80:])
     assert (R["far"] >= R["near"]).all() and R["far"].mean() > 2 * R["near"].mean() > 0
@@ -118,8 +125,9 @@ def test_same_generator_same_rain_whatever_the_global_state():
 def test_streaks_lie_along_the_wind(angle):
     assert streak_angle(layer(angle)) == pytest.approx(angle, abs=3)
     rain = dataclasses.replace(Rain(), angle=angle)
-    rainy = add_rain(np.full((240, 320, 3), 0.3), np.full((240, 320), 100.0), rain,
-                     np.random.default_rng(1))
+    rainy = add_rain(
+        np.full((240, 320, 3), 0.3), np.full((240, 320), 100.0), rain, np.random.default_rng(1)
+    )
     assert streak_angle(rainy[..., 0]) == pytest.approx(angle, abs=3)
 
 
@@ -148,8 +156,10 @@ def test_rain_only_brightens_where_there_is_no_haze():
 
 def test_sizes_scale_with_the_image():
     """Twice the rows: the same share of the image under rain."""
-    share = [(streak_map(np.full((n, n), 100.0), Rain(), np.random.default_rng(0)) > 0.1).mean()
-             for n in (200, 400)]
+    share = [
+        (streak_map(np.full((n, n), 100.0), Rain(), np.random.default_rng(0)) > 0.1).mean()
+        for n in (200, 400)
+    ]
     assert share[0] == pytest.approx(share[1], rel=0.25)
 
 

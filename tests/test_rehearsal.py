@@ -51,9 +51,15 @@ def test_share_says_how_often_it_rains():
     assert 0.17 < rains < 0.33
 
 
-@pytest.mark.parametrize("wrong", [
-    {"share": 1.2}, {"angle": 75.0}, {"length": (3.0, 2.0)}, {"light": (0.0, 1.0)},
-])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"share": 1.2},
+        {"angle": 75.0},
+        {"length": (3.0, 2.0)},
+        {"light": (0.0, 1.0)},
+    ],
+)
 def test_impossible_showers_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Shower(**wrong)
@@ -98,11 +104,12 @@ def test_transplanted_rain_teaches_the_derainer_alone():
     torch.manual_seed(0)
     images = {name: torch.rand(2, 3, 16, 16) - 0.5 for name in ("rainy", "clean")}
     step = Step(networks, method.wiring, [], images)
-    (audience, loss), = method.transplant(step).items()
+    ((audience, loss),) = method.transplant(step).items()
     loss.backward()
     assert audience == "derainer"
-    assert any(p.grad is not None and p.grad.abs().sum() > 0
-               for p in networks["derainer"].parameters())
+    assert any(
+        p.grad is not None and p.grad.abs().sum() > 0 for p in networks["derainer"].parameters()
+    )
     assert all(p.grad is None for p in networks["rainer"].parameters())
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from cclgan_lite.evaluation.report import write_report
 
 RNG = np.random.default_rng(0)
-EVIL = '<script>alert("x")</script> & \'quotes\''
+EVIL = "<script>alert(\"x\")</script> & 'quotes'"
 
 
 class Page(HTMLParser):
@@ -131,8 +131,13 @@ def test_empty_report(tmp_path):
 
 def test_intervals_and_further_metrics(tmp_path):
     rows = [
-        {"system": "a", "psnr_y": 28.0, "niqe": 4.1, "protocol": "cclgan-code",
-         "intervals": {"psnr_y": [27.25, 28.75], "niqe": None}},
+        {
+            "system": "a",
+            "psnr_y": 28.0,
+            "niqe": 4.1,
+            "protocol": "cclgan-code",
+            "intervals": {"psnr_y": [27.25, 28.75], "niqe": None},
+        },
         {"system": "b", "psnr_y": 27.0, "niqe": 3.9},
     ]
     write_report(tmp_path / "a.html", title="t", summary={}, table=rows)

@@ -63,7 +63,8 @@ def test_rendered_rain_needs_the_loader():
 def test_a_run_learns_the_same(folders, tmp_path):
     tiny = CCLGAN(
         generator=GeneratorConfig(filters=4, blocks=1),
-        discriminator=DiscriminatorConfig(filters=4), projection=8,
+        discriminator=DiscriminatorConfig(filters=4),
+        projection=8,
     )
     config = Config(method=tiny, augment=Augment(load=None, crop=32), steps=4, log_every=2)
     runs = [

@@ -55,13 +55,21 @@ def test_a_run_leaves_everything_behind(folders, tmp_path):
     assert Run.read(tmp_path / "run").config == TINY
     rows = run.history()
     assert [row["step"] for row in rows] == [2, 4, 6, 8, 10, 12]
-    assert {"adversarial/generators", "adversarial/discriminators", "lcl/generators",
-            "intra/generators", "inter/generators", "inter/discriminators"} < set(rows[0])
+    assert {
+        "adversarial/generators",
+        "adversarial/discriminators",
+        "lcl/generators",
+        "intra/generators",
+        "inter/generators",
+        "inter/discriminators",
+    } < set(rows[0])
     assert {"torch", "numpy", "python", "device"} <= set(
         json.loads((run.folder / "versions.json").read_text())
     )
     assert [p.name for p in sorted((run.folder / "samples").iterdir())] == [
-        "000004.png", "000008.png", "000012.png"
+        "000004.png",
+        "000008.png",
+        "000012.png",
     ]
     assert Image.open(run.folder / "samples/000012.png").size == (3 * 52 + 4, 2 * 52 + 4)
     assert [p.name for p in run.checkpoints()] == ["000010", "000012"]  # the last two
@@ -144,8 +152,9 @@ def test_a_checkpoint_crosses_devices(folders, tmp_path):
     for trainer in (elsewhere, here):
         trainer.train_step(batch)
     for name, network in here.networks.items():
-        for mine, theirs in zip(network.parameters(), elsewhere.networks[name].parameters(),
-                                strict=True):
+        for mine, theirs in zip(
+            network.parameters(), elsewhere.networks[name].parameters(), strict=True
+        ):
             if mine.dim() == 4:  # biases before a norm have no gradient but rounding
                 assert (mine - theirs).abs().mean() < 1e-6, name
 
@@ -316,8 +325,9 @@ def test_bfloat16_run_stays_near_float32():
 
 @pytest.mark.parametrize("fast", ["float32", "bfloat16"])
 def test_auto_takes_the_precision_that_the_hardware_is_fast_in(fast, monkeypatch):
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: fast == "bfloat16",
-                        raising=False)
+    monkeypatch.setattr(
+        torch.cpu, "_is_avx512_bf16_supported", lambda: fast == "bfloat16", raising=False
+    )
     batch = {name: torch.rand(1, 3, 48, 48) * 2 - 1 for name in ("rainy", "clean")}
     auto, named = (
         Trainer(replace(TINY, precision=precision), 10, torch.device("cpu")).train_step(batch)[0]

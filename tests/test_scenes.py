@@ -11,8 +11,16 @@ RED, BLUE = rgb(1, 0, 0), rgb(0, 0, 1)
 
 def canvas() -> Canvas:
     rng = np.random.default_rng(0)
-    return Canvas(height=200, width=300, focal=100.0, eye=2.0, horizon=80.0, centre=150.0,
-                  light=Light.sample(rng), noise=fractal_tile(rng))
+    return Canvas(
+        height=200,
+        width=300,
+        focal=100.0,
+        eye=2.0,
+        horizon=80.0,
+        centre=150.0,
+        light=Light.sample(rng),
+        noise=fractal_tile(rng),
+    )
 
 
 def flat(colour: np.ndarray):

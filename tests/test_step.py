@@ -161,8 +161,13 @@ def test_gradients_equal_those_of_two_separate_passes():
 @pytest.mark.parametrize("players", [("generators", "discriminators"), ("generators",)])
 def test_inter_ccl_sharpens_the_discriminators(players):
     inter = InterCCL(weight=1.0, patches=8, players=players)
-    method = replace(SMALL, adversarial=Adversarial(weight=0), lcl=LCL(weight=0),
-                     intra=IntraCCL(weight=0), inter=inter)
+    method = replace(
+        SMALL,
+        adversarial=Adversarial(weight=0),
+        lcl=LCL(weight=0),
+        intra=IntraCCL(weight=0),
+        inter=inter,
+    )
     step = make_step(method, images())
     training_step(step, method.terms(), optimizers(method, step, lr=0.0))
     for name, moves in (("judge_clean", "discriminators" in players), ("derainer", True)):
@@ -188,8 +193,13 @@ def test_weights_scale_the_gradient():
     gradients = []
     for weight in (1.0, 3.0):
         torch.manual_seed(1)
-        method = replace(SMALL, adversarial=Adversarial(weight=0), intra=IntraCCL(weight=0),
-                         inter=InterCCL(weight=0), lcl=LCL(weight=weight, patches=16))
+        method = replace(
+            SMALL,
+            adversarial=Adversarial(weight=0),
+            intra=IntraCCL(weight=0),
+            inter=InterCCL(weight=0),
+            lcl=LCL(weight=weight, patches=16),
+        )
         step = make_step(method, images())
         training_step(step, method.terms(), optimizers(method, step, lr=0.0))
         gradients.append(step.networks["rainer_mlp"].mlps["down1"][0].weight.grad)
@@ -203,15 +213,22 @@ def test_lcl_keys_are_constants():
     step = make_step(method, images())
     loss = method.lcl(step)["generators"]
     key_mlp = list(step.networks["derainer_mlp"].parameters())
-    assert all(g is None for g in torch.autograd.grad(loss, key_mlp, allow_unused=True,
-                                                      retain_graph=True))
+    assert all(
+        g is None for g in torch.autograd.grad(loss, key_mlp, allow_unused=True, retain_graph=True)
+    )
     query_mlp = list(step.networks["rainer_mlp"].parameters())
     assert all(g.abs().sum() > 0 for g in torch.autograd.grad(loss, query_mlp))
 
 
 def test_only_the_derainer_hears_the_rederain_loss():
-    alone = replace(SMALL, adversarial=Adversarial(weight=0), intra=IntraCCL(weight=0),
-                    inter=InterCCL(weight=0), lcl=LCL(weight=0), rederain=rederain(2.0))
+    alone = replace(
+        SMALL,
+        adversarial=Adversarial(weight=0),
+        intra=IntraCCL(weight=0),
+        inter=InterCCL(weight=0),
+        lcl=LCL(weight=0),
+        rederain=rederain(2.0),
+    )
     batch = images()
     step = make_step(alone, batch)
     nets = step.networks
@@ -252,8 +269,20 @@ class Watch(TorchDispatchMode):
 class WatchCalls(TorchFunctionMode):
     """Counts copies between host and device: what a CPU does for nothing, a GPU waits for."""
 
-    copies = ("cpu", "numpy", "tolist", "item", "tensor", "as_tensor", "new_tensor", "from_numpy",
-              "__bool__", "__float__", "__int__", "__index__")
+    copies = (
+        "cpu",
+        "numpy",
+        "tolist",
+        "item",
+        "tensor",
+        "as_tensor",
+        "new_tensor",
+        "from_numpy",
+        "__bool__",
+        "__float__",
+        "__int__",
+        "__index__",
+    )
 
     def __init__(self):
         super().__init__()

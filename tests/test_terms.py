@@ -50,13 +50,20 @@ class Scene:
 def test_intra_ccl_term(form):
     term = IntraCCL(form=form, real_weight=0.7, fake_weight=0.3, temperature=0.5, eps=0.01)
     scene = Scene(replace(METHOD, intra=term))
-    constants = {"real_weight": 0.7, "fake_weight": 0.3, "form": form, "temperature": 0.5,
-                 "eps": 0.01}
+    constants = {
+        "real_weight": 0.7,
+        "fake_weight": 0.3,
+        "form": form,
+        "temperature": 0.5,
+        "eps": 0.01,
+    }
     phi = scene.nets["embedder"]
-    rain = intra_ccl(*(phi(x) for x in (scene.r_star, scene.r, scene.n, scene.n_fake)),
-                     **constants)  # eq. 1
-    clean = intra_ccl(*(phi(x) for x in (scene.n_star, scene.n, scene.r, scene.r_fake)),
-                      **constants)  # eq. 2
+    rain = intra_ccl(
+        *(phi(x) for x in (scene.r_star, scene.r, scene.n, scene.n_fake)), **constants
+    )  # eq. 1
+    clean = intra_ccl(
+        *(phi(x) for x in (scene.n_star, scene.n, scene.r, scene.r_fake)), **constants
+    )  # eq. 2
     loss = term(scene.step)["generators"]
     torch.testing.assert_close(loss, (rain + clean) / 2)  # eq. 3
     for name in ("derainer", "rainer"):
@@ -69,8 +76,13 @@ def test_intra_ccl_term(form):
 @pytest.mark.parametrize("form", ["ratio", "infonce"])
 def test_inter_ccl_term(form):
     """With so many patches that every place is taken, their order cannot matter."""
-    constants = {"real_weight": 0.7, "fake_weight": 0.3, "temperature": 0.5, "eps": 0.01,
-                 "form": form}
+    constants = {
+        "real_weight": 0.7,
+        "fake_weight": 0.3,
+        "temperature": 0.5,
+        "eps": 0.01,
+        "form": form,
+    }
     term = InterCCL(patches=10_000, **constants)
     scene = Scene(replace(METHOD, inter=term))
 
@@ -79,10 +91,12 @@ def test_inter_ccl_term(form):
         for image in images:
             _, features = scene.nets[judge](image, taps=("conv2", "conv3"))
             mlps = scene.nets[f"{judge}_mlp"].mlps
-            projected.append([
-                F.normalize(mlps[tap](f.flatten(2).transpose(1, 2)), dim=-1)
-                for tap, f in features.items()
-            ])
+            projected.append(
+                [
+                    F.normalize(mlps[tap](f.flatten(2).transpose(1, 2)), dim=-1)
+                    for tap, f in features.items()
+                ]
+            )
         losses = [inter_ccl(*patches, **constants) for patches in zip(*projected, strict=True)]
         return sum(losses) / len(losses)
 
@@ -97,7 +111,8 @@ def test_inter_ccl_term(form):
     torch.testing.assert_close(
         torch.autograd.grad(losses["discriminators"], sharpened),
         torch.autograd.grad(expected, sharpened),
-        atol=1e-4, rtol=1e-3,
+        atol=1e-4,
+        rtol=1e-3,
     )
 
 
@@ -106,10 +121,12 @@ def test_lcl_term(pairs):
     """Eq. 7 with every place taken: queries and keys must come from the same places."""
     scene = Scene(replace(METHOD, lcl=LCL(patches=10_000, temperature=0.5, pairs=pairs)))
     g_n, g_r = scene.nets["derainer"], scene.nets["rainer"]
-    directions = [(g_n, "derainer_mlp", scene.r, g_r, "rainer_mlp", scene.n_fake),
-                  (g_r, "rainer_mlp", scene.n, g_n, "derainer_mlp", scene.r_fake),
-                  (g_r, "rainer_mlp", scene.n_fake, g_n, "derainer_mlp", scene.r_star),
-                  (g_n, "derainer_mlp", scene.r_fake, g_r, "rainer_mlp", scene.n_star)]
+    directions = [
+        (g_n, "derainer_mlp", scene.r, g_r, "rainer_mlp", scene.n_fake),
+        (g_r, "rainer_mlp", scene.n, g_n, "derainer_mlp", scene.r_fake),
+        (g_r, "rainer_mlp", scene.n_fake, g_n, "derainer_mlp", scene.r_star),
+        (g_n, "derainer_mlp", scene.r_fake, g_r, "rainer_mlp", scene.n_star),
+    ]
     losses = []
     for key_net, key_mlp, source, query_net, query_mlp, output in directions[: len(pairs)]:
         for tap in ("down1", "block1"):
@@ -129,7 +146,8 @@ def test_lcl_term(pairs):
     torch.testing.assert_close(
         torch.autograd.grad(loss, scene.parameters("rainer_mlp")),
         torch.autograd.grad(expected, scene.parameters("rainer_mlp")),
-        atol=1e-5, rtol=1e-3,
+        atol=1e-5,
+        rtol=1e-3,
     )
 
 

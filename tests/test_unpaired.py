@@ -57,8 +57,9 @@ def test_the_hash_is_that_of_imagehash():
 def test_distance_counts_bits():
     rng = np.random.default_rng(0)
     first, second = rng.random((5, 256)) < 0.5, rng.random((7, 256)) < 0.5
-    slow = [[sum(bool(x) != bool(y) for x, y in zip(a, b, strict=True)) for b in second]
-            for a in first]
+    slow = [
+        [sum(bool(x) != bool(y) for x, y in zip(a, b, strict=True)) for b in second] for a in first
+    ]
     np.testing.assert_array_equal(hash_distance(first, second), slow)
 
 
@@ -96,7 +97,8 @@ def test_the_hash_survives(change):
 def test_rain100l_verification_half_has_no_error(rain100l):
     """SAME_SCENE was chosen on pairs 001-100; these are 101-200 and the unpaired photographs."""
     (wet_paths, wet), (dry_paths, dry), (_, other) = (
-        hash_folder(rain100l / name) for name in ("rainy", "clean", "unpaired_clean"))
+        hash_folder(rain100l / name) for name in ("rainy", "clean", "unpaired_clean")
+    )
     assert [p.stem for p in wet_paths] == [p.stem for p in dry_paths]
     distance = hash_distance(wet, dry)
     own = np.diag(distance)
@@ -111,8 +113,9 @@ def test_rain100l_verification_half_has_no_error(rain100l):
 
 def test_generated_scenes_are_told_apart(tmp_path):
     """Street scenes look alike; the bundled data must not be called paired."""
-    root = bundled_data(tmp_path, rainy=16, clean=16, val=4, test=4, size=(96, 128),
-                        progress=False)
+    root = bundled_data(
+        tmp_path, rainy=16, clean=16, val=4, test=4, size=(96, 128), progress=False
+    )
     assert shared_scenes(root / "train/rainy", root / "train/clean") == []
     assert_unpaired(root / "train/rainy", root / "train/clean", root / "test/rainy")
     pairs = pair_files(root / "val/rainy", root / "val/clean")
@@ -152,8 +155,11 @@ def test_kind_is_read_computed_or_unknown(tmp_path):
     assert unpaired_kind(wet, dry) == "unknown"
     assert unpaired_kind(wet, dry, compute=True) == "same scenes"
     assert unpaired_kind(wet, other, compute=True) == "strict"
-    for content, expected in (({"unpaired": "strict"}, "strict"), ({}, "same scenes"),
-                              ([], "same scenes")):
+    for content, expected in (
+        ({"unpaired": "strict"}, "strict"),
+        ({}, "same scenes"),
+        ([], "same scenes"),
+    ):
         (tmp_path / "manifest.json").write_text(json.dumps(content))
         assert unpaired_kind(wet, dry, compute=True) == expected
     (tmp_path / "manifest.json").write_text('{"unpaired": "strict"}')
@@ -180,8 +186,20 @@ def test_training_can_be_made_to_refuse(tmp_path):
     wet, dry = folder(root / "train/rainy", [1, 2], rainy), folder(root / "train/clean", [2, 3])
     mine = folder(tmp_path / "mine", [6, 7])
     run = tmp_path / "run"
-    command = ["train", "--recipe", "demo", "--out", str(run), "--check-unpaired", "--device",
-               "cpu", "--steps", "1", "--rainy", str(wet)]
+    command = [
+        "train",
+        "--recipe",
+        "demo",
+        "--out",
+        str(run),
+        "--check-unpaired",
+        "--device",
+        "cpu",
+        "--steps",
+        "1",
+        "--rainy",
+        str(wet),
+    ]
     with pytest.raises(SystemExit, match="2.png = 2.png"):
         cli.main([*command, "--clean", str(dry)])
     folder(root / "test/clean", [1])

@@ -42,9 +42,15 @@ def test_weights_file(tmp_path):
         load_derainer(tmp_path / "foreign.safetensors")
 
 
-@pytest.mark.parametrize("change", [
-    {"head": "from the future"}, {"filters": "many"}, {"unknown_option": 1}, None,
-])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"head": "from the future"},
+        {"filters": "many"},
+        {"unknown_option": 1},
+        None,
+    ],
+)
 def test_weights_of_other_versions(tmp_path, change):
     """What this version would build otherwise, or cannot build, is refused and named."""
     generator, path = ResNetGenerator(GeneratorConfig(filters=4, blocks=1)), tmp_path / "other"
@@ -67,12 +73,15 @@ def test_the_default_command_derains_unseen_scenes(tmp_path):
         name = f"{i}.png"
         clean[name] = np.rint(scene * 255).astype(np.uint8)
         Image.fromarray(np.rint(rainy * 255).astype(np.uint8)).save(tmp_path / "rainy" / name)
-    cli.main(["derain", str(tmp_path / "rainy"), "--out", str(tmp_path / "out"),
-              "--device", "cpu"])
+    cli.main(
+        ["derain", str(tmp_path / "rainy"), "--out", str(tmp_path / "out"), "--device", "cpu"]
+    )
     gains = []
     for name, truth in clean.items():
-        before, after = (scores(np.asarray(Image.open(tmp_path / folder / name)), truth)
-                         for folder in ("rainy", "out"))
+        before, after = (
+            scores(np.asarray(Image.open(tmp_path / folder / name)), truth)
+            for folder in ("rainy", "out")
+        )
         gains.append(after["psnr_y"] - before["psnr_y"])
     assert np.mean(gains) > 1.5
 

@@ -1,13 +1,13 @@
 """What the lessons share: profiles, claims, figures with alt text, scenes, checks of exercises.
 
-    from cclgan_lite.course import claim, show
+from cclgan_lite.course import claim, show
 
-    profiles.py    how much work a lesson does: ci, cpu, gpu, full
-    claims.py      statements that are tested where they are made
-    figures.py     the one way to show a figure
-    explore.py     the one widget
-    scenes.py      pictures to learn with
-    exercises.py   checks that name the mistake; `checks/` has those of each lesson
+profiles.py    how much work a lesson does: ci, cpu, gpu, full
+claims.py      statements that are tested where they are made
+figures.py     the one way to show a figure
+explore.py     the one widget
+scenes.py      pictures to learn with
+exercises.py   checks that name the mistake; `checks/` has those of each lesson
 """
 
 from cclgan_lite.course.claims import claim

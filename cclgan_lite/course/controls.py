@@ -21,7 +21,8 @@ def slider(
     """
     whole = all(isinstance(number, int) for number in (low, high, step, value))
     handle, box = (
-        (ipywidgets.IntSlider, ipywidgets.BoundedIntText) if whole
+        (ipywidgets.IntSlider, ipywidgets.BoundedIntText)
+        if whole
         else (ipywidgets.FloatSlider, ipywidgets.BoundedFloatText)
     )
     range_ = {"min": low, "max": high, "step": step, "value": value}
@@ -36,9 +37,13 @@ def choice(
 ) -> tuple[ipywidgets.HBox, ipywidgets.ToggleButtons]:
     """(label and a button for each (text, value) in a row, the buttons that hold the value)."""
     buttons = ipywidgets.ToggleButtons(
-        options=options, tooltips=[f"{label}: {text}" for text, _ in options],
-        style={"button_width": "auto"}, layout={"width": "auto"},
+        options=options,
+        tooltips=[f"{label}: {text}" for text, _ in options],
+        style={"button_width": "auto"},
+        layout={"width": "auto"},
     )
-    name = ipywidgets.HTML(f'<div style="text-align: right">{label}</div>',
-                           layout={"width": LABEL["description_width"]})
+    name = ipywidgets.HTML(
+        f'<div style="text-align: right">{label}</div>',
+        layout={"width": LABEL["description_width"]},
+    )
     return ipywidgets.HBox([name, buttons]), buttons

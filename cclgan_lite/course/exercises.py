@@ -143,5 +143,7 @@ def _stopped(error: Exception) -> str:
     called = [i for i, f in enumerate(frames) if (f.filename, f.name) == (__file__, "call")]
     line = frames[called[0] + 1] if called and called[0] + 1 < len(frames) else frames[-1]
     theirs = [f for f in frames if f.filename == line.filename][-1]
-    return (f"stopped with {type(error).__name__}: {error} (in {theirs.name}, "
-            f"line {theirs.lineno}: {theirs.line})")
+    return (
+        f"stopped with {type(error).__name__}: {error} (in {theirs.name}, "
+        f"line {theirs.lineno}: {theirs.line})"
+    )

@@ -24,18 +24,20 @@ DPI = 96  # pixels of an inch on the page
 SHARPNESS = 1.25  # pixels of the file per pixel on the page: screens of laptops are dense
 PALETTE_FROM = 60_000  # bytes from which a picture is stored with 256 colours
 
-plt.rcParams.update({
-    "axes.prop_cycle": plt.cycler(color=OKABE_ITO),
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 11,
-    "figure.dpi": DPI,
-    "figure.figsize": (8, 3.2),
-    "figure.constrained_layout.use": True,
-    "font.size": 10,
-    "image.cmap": "viridis",
-    "legend.frameon": False,
-})
+plt.rcParams.update(
+    {
+        "axes.prop_cycle": plt.cycler(color=OKABE_ITO),
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.titlesize": 11,
+        "figure.dpi": DPI,
+        "figure.figsize": (8, 3.2),
+        "figure.constrained_layout.use": True,
+        "font.size": 10,
+        "image.cmap": "viridis",
+        "legend.frameon": False,
+    }
+)
 
 
 def show(figure: Figure, alt: str) -> None:
@@ -89,7 +91,9 @@ def pictures(
     height, wide = _pixels(rows[0][0])[0].shape[:2]
     header = 0.35 if titles else 0.05
     figure, axes = plt.subplots(
-        len(rows), columns, squeeze=False,
+        len(rows),
+        columns,
+        squeeze=False,
         figsize=(width, width / columns * height / wide * len(rows) + header),
     )
     for axis in axes.flat:

@@ -1,9 +1,9 @@
 """How much work a lesson does: the same notebook runs in every profile.
 
-    ci     seconds: the code runs and every claim holds
-    cpu    a laptop with two cores, at most three minutes
-    gpu    one graphics card, some minutes
-    full   the numbers of a real run
+ci     seconds: the code runs and every claim holds
+cpu    a laptop with two cores, at most three minutes
+gpu    one graphics card, some minutes
+full   the numbers of a real run
 """
 
 from __future__ import annotations

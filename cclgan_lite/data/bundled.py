@@ -58,8 +58,12 @@ def plan(rainy: int, clean: int, val: int, test: int, photographs: bool = True) 
 
     Photographs take their places within the counts, where a folder has room for them.
     """
-    counts = {("train/rainy",): rainy, ("train/clean",): clean,
-              ("val/rainy", "val/clean"): val, ("test/rainy", "test/clean"): test}
+    counts = {
+        ("train/rainy",): rainy,
+        ("train/clean",): clean,
+        ("val/rainy", "val/clean"): val,
+        ("test/rainy", "test/clean"): test,
+    }
     items: list[Item] = []
     for folders, count in counts.items():
         chosen: list[tuple[str, str | None, float | None]] = []
@@ -158,7 +162,10 @@ def bundled_data(
     """
     root, items = Path(root), plan(rainy, clean, val, test, photographs)
     settings = {
-        "format": FORMAT, "seed": seed, "size": list(size), "photographs": photographs,
+        "format": FORMAT,
+        "seed": seed,
+        "size": list(size),
+        "photographs": photographs,
         "counts": {"rainy": rainy, "clean": clean, "val": val, "test": test},
     }
     paths = [f"{folder}/{item.name}" for item in items for folder in item.folders]
@@ -191,9 +198,11 @@ def bundled_data(
             write_photo(root / path, Photo(pixels), pixels)
             hashes[path] = pixel_hash(pixels)
     versions = {p: metadata.version(p) for p in ("numpy", "scipy", "scikit-image", "pillow")}
-    manifest = settings | {"unpaired": "strict",
-                           "versions": {"python": platform.python_version(), **versions},
-                           "files": hashes}
+    manifest = settings | {
+        "unpaired": "strict",
+        "versions": {"python": platform.python_version(), **versions},
+        "files": hashes,
+    }
     text = json.dumps(manifest, indent=1)
     write_atomically(root / MANIFEST, lambda path: path.write_text(text + "\n"))
     return root

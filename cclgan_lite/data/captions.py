@@ -37,13 +37,32 @@ LIGHTS = {
     "golden": ("in golden light", "in the evening"),
     "dusk": ("at dusk", "in the dark"),
 }
-THINGS = {"person": "a person", "tree": "a tree", "bush": "a bush", "house": "a house",
-          "lamp": "a street lamp", "sign": "a road sign", "pole": "a pole"}
+THINGS = {
+    "person": "a person",
+    "tree": "a tree",
+    "bush": "a bush",
+    "house": "a house",
+    "lamp": "a street lamp",
+    "sign": "a road sign",
+    "pole": "a pole",
+}
 THINGS |= {f"{colour} car": f"a {colour} car" for colour in CAR_PAINTS}
 # What is no generated scene: photographs, textures, collages of shapes.
-SUBJECTS = ("photo", "picture", "photo of a cat", "photo of a cup of coffee", "photo of a rocket",
-            "photo of a person", "photo of grass", "photo of stones", "photo of a brick wall",
-            "photo of the moon", "photo of the stars", "photo of coins", "picture of shapes")
+SUBJECTS = (
+    "photo",
+    "picture",
+    "photo of a cat",
+    "photo of a cup of coffee",
+    "photo of a rocket",
+    "photo of a person",
+    "photo of grass",
+    "photo of stones",
+    "photo of a brick wall",
+    "photo of the moon",
+    "photo of the stars",
+    "photo of coins",
+    "picture of shapes",
+)
 
 VISIBLE = 0.004  # share of the picture from which a thing is worth a word
 
@@ -56,6 +75,7 @@ def caption(
     Without `rng` the full caption: the first of every choice and up to two things. With it, words
     are drawn, and light and things are left out at random. Raises KeyError for unknown weather.
     """
+
     def choose(options: tuple[str, ...]) -> str:
         return options[0 if rng is None else rng.integers(len(options))]
 

@@ -47,8 +47,9 @@ class Augment:
         if min(height, width) >= self.crop:
             return rgb
         scale = self.crop / min(height, width)  # too small: enlarge, keeping the aspect
-        return _resize(rgb, max(self.crop, round(height * scale)),
-                       max(self.crop, round(width * scale)))
+        return _resize(
+            rgb, max(self.crop, round(height * scale)), max(self.crop, round(width * scale))
+        )
 
     def cut(self, rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """The part that chance decides: place of the crop, flip."""

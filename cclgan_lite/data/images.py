@@ -142,8 +142,12 @@ def write_photo(path: str | Path, photo: Photo, rgb: np.ndarray) -> None:
 
 
 def rewrite_photos(
-    sources: Mapping[Path, Path], change: Callable[[Path, np.ndarray], np.ndarray], *,
-    out: str | Path, done: str, progress: bool = True,
+    sources: Mapping[Path, Path],
+    change: Callable[[Path, np.ndarray], np.ndarray],
+    *,
+    out: str | Path,
+    done: str,
+    progress: bool = True,
 ) -> list[Path]:
     """Write `change(source, rgb)` of every source to its target, in the manner of the source.
 

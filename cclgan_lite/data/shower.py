@@ -32,8 +32,9 @@ class Shower:
         for name in ("length", "width", "brightness", "light"):
             low, high = getattr(self, name)
             if not 0 < low <= high:
-                raise ValueError(f"shower.{name} must be two numbers above 0 in order, "
-                                 f"not {low} {high}")
+                raise ValueError(
+                    f"shower.{name} must be two numbers above 0 in order, not {low} {high}"
+                )
 
     def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """uint8 [H, W, 3] -> the same picture in the rain, or as it was."""

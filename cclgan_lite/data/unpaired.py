@@ -100,7 +100,8 @@ def assert_unpaired(
             pictures = len({i for i, _ in found})
             problems.append(
                 f"{pictures} of {len(paths)} pictures of {one} show a scene of {two}: "
-                + ", ".join(names) + more
+                + ", ".join(names)
+                + more
             )
     if problems:
         remedy = "Remove them from one of the folders, or train without this check and say so."

@@ -114,8 +114,9 @@ def dense_figure(embedder, tokenizer, encode_text, scenes: Sequence[int] = (0, 1
 
     columns = 2 + len(PATHS)
     figure = Figure(figsize=(2 * columns, 2.25 * len(scenes)), layout="constrained")
-    for row, index in zip(figure.subplots(len(scenes), columns, squeeze=False), scenes,
-                          strict=True):
+    for row, index in zip(
+        figure.subplots(len(scenes), columns, squeeze=False), scenes, strict=True
+    ):
         picture, left = half_rainy(index)
         row[0].imshow(picture)
         row[0].set_title("rain on the " + ("left" if left else "right"), size=9)

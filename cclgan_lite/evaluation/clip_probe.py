@@ -31,10 +31,21 @@ from cclgan_lite.networks.embedder import ImageEmbedder, load_clip
 
 # A text direction is the mean over several wordings (Radford et al., 2021, section 3.1.4).
 PROMPTS = {
-    "rainy": ("a rainy photo", "a photo in the rain", "a picture in heavy rain",
-              "a photo with rain streaks", "a very rainy picture", "a photo in light rain"),
-    "clear": ("a clear photo", "a photo without rain", "a picture in clear weather",
-              "a dry picture", "a photo in dry weather"),
+    "rainy": (
+        "a rainy photo",
+        "a photo in the rain",
+        "a picture in heavy rain",
+        "a photo with rain streaks",
+        "a very rainy picture",
+        "a photo in light rain",
+    ),
+    "clear": (
+        "a clear photo",
+        "a photo without rain",
+        "a picture in clear weather",
+        "a dry picture",
+        "a photo in dry weather",
+    ),
 }
 
 
@@ -66,6 +77,7 @@ def nearer_share(a: Tensor, b: Tensor, rainy: Tensor, cosine: bool = False) -> f
 
     d is the mean absolute difference, as in the losses, or with `cosine` one minus the cosine.
     """
+
     def d(x: Tensor, y: Tensor) -> Tensor:
         return 1 - F.cosine_similarity(x, y) if cosine else distance(x, y)
 
@@ -128,10 +140,14 @@ def probe(rainy: Path, clean: Path, clip: str = "tiny-rain-clip", progress: bool
                 bar.update()
     values = {name: list(named.values()) for name, named in scores.items()}
     return {
-        "clip": clip, "auc": auc(values["rainy"], values["clean"]), "n": sum(n.values()),
-        "n_rainy": n["rainy"], "n_clean": n["clean"],
+        "clip": clip,
+        "auc": auc(values["rainy"], values["clean"]),
+        "n": sum(n.values()),
+        "n_rainy": n["rainy"],
+        "n_clean": n["clean"],
         "median_rainy": float(np.median(values["rainy"])),
-        "median_clean": float(np.median(values["clean"])), "scores": scores,
+        "median_clean": float(np.median(values["clean"])),
+        "scores": scores,
     }
 
 
@@ -152,8 +168,11 @@ def held_out_scene(
     h, w = round(window * height), round(window * width)
     y, x = rng.integers(height - h + 1), rng.integers(width - w + 1)
     again = clear[y : y + h, x : x + w] * rng.uniform(0.9, 1.1, 3)
-    views = {"clear": clear, "again": again.clip(0, 1),
-             "rainy": add_rain(clear, depth, demo_rain(rng), rng)}
+    views = {
+        "clear": clear,
+        "again": again.clip(0, 1),
+        "rainy": add_rain(clear, depth, demo_rain(rng), rng),
+    }
     views = {name: np.rint(view * 255).astype(np.uint8) for name, view in views.items()}
     views["again"] = np.asarray(Image.fromarray(views["again"]).resize((width, height), 3))
     return views, description
@@ -185,9 +204,14 @@ def probe_scenes(
         axis = rain_axis(tokenizer, encode_text)
         scores = {name: F.normalize(rows, dim=1) @ axis for name, rows in seen.items()}
         similarity = encode_text(tokenizer(captions)) @ F.normalize(seen["clear"], dim=1).T
-        result |= {"auc": auc(scores["rainy"].tolist(), scores["clear"].tolist()),
-                   "recall_1": recall(similarity, 1), "recall_5": recall(similarity, 5),
-                   "chance_1": 1 / n, "chance_5": 5 / n, "axis": axis}
+        result |= {
+            "auc": auc(scores["rainy"].tolist(), scores["clear"].tolist()),
+            "recall_1": recall(similarity, 1),
+            "recall_5": recall(similarity, 5),
+            "chance_1": 1 / n,
+            "chance_5": 5 / n,
+            "axis": axis,
+        }
     return result
 
 
@@ -207,18 +231,21 @@ def plot_space(clear: Tensor, rainy: Tensor, axis: Tensor):
     left, right = figure.subplots(1, 2, width_ratios=(1.4, 1))
     for a, b in zip(*flat, strict=True):
         left.plot(*zip(a.tolist(), b.tolist(), strict=True), color="0.85", lw=0.7, zorder=0)
-    for points, name, colour in zip(flat, ("clear", "rainy"), ("tab:orange", "tab:blue"),
-                                    strict=True):
+    for points, name, colour in zip(
+        flat, ("clear", "rainy"), ("tab:orange", "tab:blue"), strict=True
+    ):
         left.scatter(*points.T.numpy(), s=14, label=name, color=colour)
         part = both[: len(clear)] if name == "clear" else both[len(clear) :]
         right.hist((part @ axis).tolist(), 20, alpha=0.7, label=name, color=colour)
     length = 0.5 * torch.cat(flat).norm(dim=1).max()
     left.annotate("", (length * arrow).tolist(), (0, 0), arrowprops={"arrowstyle": "->", "lw": 2})
-    left.text(*(1.1 * length * arrow).tolist(), "“rainy” − “clear”", ha="center",
-              bbox={"color": "white", "alpha": 0.8, "pad": 1})
-    left.set(xlabel="first principal component", ylabel="second", aspect="equal",
-             title="pictures")
-    right.set(xlabel="cosine with “rainy” − cosine with “clear”", ylabel="pictures",
-              title="words")
+    left.text(
+        *(1.1 * length * arrow).tolist(),
+        "“rainy” − “clear”",
+        ha="center",
+        bbox={"color": "white", "alpha": 0.8, "pad": 1},
+    )
+    left.set(xlabel="first principal component", ylabel="second", aspect="equal", title="pictures")
+    right.set(xlabel="cosine with “rainy” − cosine with “clear”", ylabel="pictures", title="words")
     right.legend()
     return figure

@@ -35,7 +35,8 @@ def find_dataset(name_or_folder: str | Path) -> Path:
         return bundled_data(root / "bundled")
     folders = sorted(path for path in root.glob("*") if path.is_dir())
     found = [
-        path for path in folders
+        path
+        for path in folders
         if name in (plain_name(path.name), plain_name(read_manifest(path).get("dataset", "")))
     ]
     if len(found) == 1:

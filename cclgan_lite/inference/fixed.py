@@ -35,7 +35,8 @@ def fix_statistics(
     network.load_state_dict(weights, assign=True)
     if generator.config.norm == "instance":
         normed = [
-            module for module in network.modules()
+            module
+            for module in network.modules()
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and module is not network.last
         ]
         hooks = [conv.register_forward_hook(_fold_norm) for conv in normed]

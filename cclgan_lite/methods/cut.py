@@ -36,6 +36,7 @@ class CUT(CCLGAN):
 
     def networks(self) -> dict[str, nn.Module]:
         return {
-            name: network for name, network in super().networks().items()
+            name: network
+            for name, network in super().networks().items()
             if not name.startswith(("rainer", "judge_rainy"))
         }

@@ -106,8 +106,9 @@ class ImageEmbedder(nn.Module):
         if self.crop == "center":
             h, w = image.shape[-2:]
             image = self._resize(image, max(height, h * width // w), max(width, w * height // h))
-            top, left = (round((a - b) / 2) for a, b in zip(image.shape[-2:], self.size,
-                                                            strict=True))
+            top, left = (
+                round((a - b) / 2) for a, b in zip(image.shape[-2:], self.size, strict=True)
+            )
             image = image[..., top : top + height, left : left + width]
         else:
             image = self._resize(image, height, width)
@@ -253,7 +254,8 @@ def _fetch(name: str, hub: str) -> Path:
     repo, _, file = hub.rpartition("/")
     # The same files in the same order as open_clip, so that both share what is cached.
     files = (
-        (str(Path(file).with_suffix(".safetensors")), file) if file
+        (str(Path(file).with_suffix(".safetensors")), file)
+        if file
         else ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
     )
     for file in files:

@@ -94,9 +94,7 @@ class ResNetGenerator(nn.Module):
     def tap_channels(self) -> dict[str, int]:
         """Channels of every tap in `config.taps`."""
         f = self.config.filters
-        return {
-            tap: {"stem": f, "down1": 2 * f}.get(tap, 4 * f) for tap in self.config.taps
-        }
+        return {tap: {"stem": f, "down1": 2 * f}.get(tap, 4 * f) for tap in self.config.taps}
 
     def forward(
         self, image: Tensor, taps: Collection[str] = ()

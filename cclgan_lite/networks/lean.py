@@ -54,8 +54,15 @@ class _LeanConv(torch.autograd.Function):
     """conv(pad(relu(norm(x)))); x is all that it keeps. What is not given is as in `conv`."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor | None, conv: nn.Conv2d,
-                relu: bool, norm: bool) -> Tensor:
+    def forward(
+        ctx,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        conv: nn.Conv2d,
+        relu: bool,
+        norm: bool,
+    ) -> Tensor:
         reflects = conv.padding_mode == "reflect"
         ctx.front = conv.padding[0] if reflects else 0, relu, norm
         padding = (0, 0) if reflects else conv.padding
@@ -74,8 +81,12 @@ class _LeanConv(torch.autograd.Function):
         pad, relu, norm = ctx.front
         z, active, statistics = _front(x, *ctx.front)
         g, g_weight, g_bias = aten.convolution_backward(
-            gradient, z.to(gradient.dtype), weight.to(gradient.dtype), [gradient.shape[1]],
-            *ctx.settings, [True, True, ctx.needs_input_grad[2]],
+            gradient,
+            z.to(gradient.dtype),
+            weight.to(gradient.dtype),
+            [gradient.shape[1]],
+            *ctx.settings,
+            [True, True, ctx.needs_input_grad[2]],
         )
         g = g.to(x.dtype)
         if pad:

@@ -27,12 +27,21 @@ FORMAT = "cclgan_lite clip 1"
 SHIPPED = Path(str(resources.files("cclgan_lite") / "weights" / f"{NAME}.safetensors"))
 MODEL = {
     "embed_dim": 128,
-    "vision_cfg": {"image_size": 112, "patch_size": 8, "width": 128, "layers": 3,
-                   "head_width": 32},
+    "vision_cfg": {
+        "image_size": 112,
+        "patch_size": 8,
+        "width": 128,
+        "layers": 3,
+        "head_width": 32,
+    },
     "text_cfg": {"context_length": 32, "width": 64, "heads": 2, "layers": 2},
 }
-PREPROCESS = {"mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25), "interpolation": "bicubic",
-              "resize_mode": "squash"}
+PREPROCESS = {
+    "mean": (0.5, 0.5, 0.5),
+    "std": (0.25, 0.25, 0.25),
+    "interpolation": "bicubic",
+    "resize_mode": "squash",
+}
 
 
 class WordTokenizer:
@@ -67,8 +76,12 @@ def build_tiny_clip(words: Sequence[str], model: dict = MODEL) -> tuple[nn.Modul
     clip = open_clip.CLIP(**model | {"text_cfg": text})
     width = model["vision_cfg"]["width"]
     clip.visual.conv1 = nn.Sequential(
-        nn.Conv2d(3, 24, 3, 2, 1, bias=False), nn.GroupNorm(1, 24), nn.GELU(),
-        nn.Conv2d(24, 48, 3, 2, 1, bias=False), nn.GroupNorm(1, 48), nn.GELU(),
+        nn.Conv2d(3, 24, 3, 2, 1, bias=False),
+        nn.GroupNorm(1, 24),
+        nn.GELU(),
+        nn.Conv2d(24, 48, 3, 2, 1, bias=False),
+        nn.GroupNorm(1, 48),
+        nn.GELU(),
         nn.Conv2d(48, width, 3, 2, 1, bias=False),
     )
     set_model_preprocess_cfg(clip, {"size": clip.visual.image_size, **PREPROCESS})
@@ -93,7 +106,8 @@ def load_tiny_clip(path: str | Path = SHIPPED) -> tuple[nn.Module, WordTokenizer
     if metadata.get("format") != FORMAT:
         raise ValueError(f"not written by cclgan_lite's {NAME}")
     with torch.random.fork_rng(devices=[]):  # leaves the run's random numbers alone
-        clip, tokenizer = build_tiny_clip(json.loads(metadata["words"]),
-                                          json.loads(metadata["model"]))
+        clip, tokenizer = build_tiny_clip(
+            json.loads(metadata["words"]), json.loads(metadata["model"])
+        )
     clip.load_state_dict(tensors)
     return clip, tokenizer

@@ -164,8 +164,13 @@ def training_step(
             parameters = list(step.networks[audience].parameters())
         last = audience == next(iter(totals))
         totals[audience].backward(inputs=parameters, retain_graph=not last)
-    exchange(p.grad for o in optimizers.values() for g in o.param_groups for p in g["params"]
-             if p.grad is not None)
+    exchange(
+        p.grad
+        for o in optimizers.values()
+        for g in o.param_groups
+        for p in g["params"]
+        if p.grad is not None
+    )
     for optimizer in optimizers.values():
         optimizer.step()
     return {

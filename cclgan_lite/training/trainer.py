@@ -37,7 +37,11 @@ class Trainer:
     """Networks, optimisers and everything else that moves during a run."""
 
     def __init__(
-        self, config: Config, total_steps: int, device: torch.device, data: str = "",
+        self,
+        config: Config,
+        total_steps: int,
+        device: torch.device,
+        data: str = "",
         team: Team | None = None,
     ):
         torch.manual_seed(config.seed)
@@ -57,8 +61,12 @@ class Trainer:
         self.networks.to(memory_format=self.layout)
         self.optimizers = {
             player: torch.optim.Adam(
-                [p for name in names if name in self.networks
-                 for p in self.networks[name].parameters()],
+                [
+                    p
+                    for name in names
+                    if name in self.networks
+                    for p in self.networks[name].parameters()
+                ],
                 lr=config.lr * speed,
                 betas=config.betas,
                 fused=True,
@@ -86,8 +94,13 @@ class Trainer:
             name: x.to(self.device, non_blocking=True, memory_format=self.layout)
             for name, x in batch.items()
         }
-        step = Step(self.networks, self.config.method.wiring, self.looks, images,
-                    getattr(torch, self.precision))
+        step = Step(
+            self.networks,
+            self.config.method.wiring,
+            self.looks,
+            images,
+            getattr(torch, self.precision),
+        )
         losses = training_step(step, self.terms, self.optimizers, self.team.average)
         # Average the generator that will be delivered.
         self.step += 1
@@ -112,7 +125,8 @@ class Trainer:
     def save(self, run: Run) -> None:
         state = {
             f"{name}.{key}": value.contiguous()
-            for name in self.learns if name in self.networks
+            for name in self.learns
+            if name in self.networks
             for key, value in self.networks[name].state_dict().items()
         }
         state |= {f"averaged.{k}": v.contiguous() for k, v in self.averaged.state_dict().items()}
@@ -139,8 +153,11 @@ class Trainer:
             )
         for name, network in [*self.networks.items(), ("averaged", self.averaged)]:
             if name in self.learns or name == "averaged":
-                own = {k.removeprefix(f"{name}."): v for k, v in state.items()
-                       if k.startswith(f"{name}.")}
+                own = {
+                    k.removeprefix(f"{name}."): v
+                    for k, v in state.items()
+                    if k.startswith(f"{name}.")
+                }
                 network.load_state_dict(own)
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(trainer["optimizers"][name])
@@ -172,8 +189,11 @@ def train(
         trainer.start_from(config.start)
     trainer.team.wait()  # all have seen that there is none
     with trainer.team.writer_first():
-        run = (Run.create(Path(out), config, Path(rainy), Path(clean)) if trainer.team.writes
-               else Run.read(Path(out)))
+        run = (
+            Run.create(Path(out), config, Path(rainy), Path(clean))
+            if trainer.team.writes
+            else Run.read(Path(out))
+        )
     with _claimed(run, trainer.team):
         return _loop(run, data, trainer)
 
@@ -217,17 +237,26 @@ def _loop(run: Run, data: UnpairedFolders, trainer: Trainer) -> Run:
     if team.writes:
         run.write_versions(trainer.device, trainer.precision, team.count)
     items = team.items(config.batch, range(trainer.step, total_steps))
-    batches = Resident(data, trainer.device).batches(items) if config.resident else DataLoader(
-        data,
-        batch_sampler=items,
-        num_workers=config.workers,
-        pin_memory=trainer.device.type == "cuda",
+    batches = (
+        Resident(data, trainer.device).batches(items)
+        if config.resident
+        else DataLoader(
+            data,
+            batch_sampler=items,
+            num_workers=config.workers,
+            pin_memory=trainer.device.type == "cuda",
+        )
     )
 
     window: list[Tensor] = []
     saved = time.monotonic()
-    bar = tqdm(total=total_steps, initial=trainer.step, unit="step", dynamic_ncols=True,
-               disable=not team.writes)
+    bar = tqdm(
+        total=total_steps,
+        initial=trainer.step,
+        unit="step",
+        dynamic_ncols=True,
+        disable=not team.writes,
+    )
     for batch in batches:
         losses, step = trainer.train_step(batch)
         window.append(torch.stack(list(losses.values())))
@@ -244,8 +273,12 @@ def _loop(run: Run, data: UnpairedFolders, trainer: Trainer) -> Run:
                 )
             if team.writes:
                 run.log({"step": trainer.step} | {k: round(v, 6) for k, v in row.items()})
-            bar.set_postfix({k.replace("generators", "G").replace("discriminators", "D"):
-                             f"{v:.3f}" for k, v in row.items()})
+            bar.set_postfix(
+                {
+                    k.replace("generators", "G").replace("discriminators", "D"): f"{v:.3f}"
+                    for k, v in row.items()
+                }
+            )
         if team.writes and (trainer.step % config.sample_every == 0 or done):
             grid = Image.fromarray(sample_grid(step, config.method.grid))
             write_atomically(run.folder / "samples" / f"{trainer.step:06d}.png", grid.save)

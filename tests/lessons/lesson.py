@@ -52,7 +52,8 @@ def answer(number: str, name: str, *replacements: tuple[str, str]) -> Any:
 def stub(number: str, name: str) -> Any:
     """`name` as the student finds it."""
     (cell,) = [
-        cell for cell in lessons.tagged(notebook(number), "exercise")
+        cell
+        for cell in lessons.tagged(notebook(number), "exercise")
         if re.search(rf"^(def|class) {name}\b|^{name} =", cell.source, re.MULTILINE)
     ]
     namespace = built(number)

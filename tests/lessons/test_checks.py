@@ -99,8 +99,11 @@ def copies(temporary, path):
 def judge_and_generator(lose):
     def two_losses(generator, judge, source, real):
         fake = generator(source)
-        return (discriminator_loss(judge(real), lose(judge(fake.detach()))),
-                generator_loss(judge(fake)))
+        return (
+            discriminator_loss(judge(real), lose(judge(fake.detach()))),
+            generator_loss(judge(fake)),
+        )
+
     return two_losses
 
 
@@ -178,114 +181,242 @@ class Attached(Pool):
         return super().one(image).detach() if len(self.images) < self.size else super().one(image)
 
 
-@pytest.mark.parametrize("check, right", [
-    (lesson_00.check_removed_light,
-     lambda rainy, derained: (rainy - derained).double().mean((1, 2, 3)).numpy() * 127.5),
-    (lesson_02.check_by_hand, lambda x: F.batch_norm(
-        x.double().reshape(1, -1, *x.shape[2:]), None, None, training=True).view_as(x)),
-    (lesson_03.check_chance_levels, {"lsgan": np.float32(0.25), "hinge": torch.tensor(1.0)}),
-    (lesson_04.check_cycle_floor, lambda showers: np.float64(
-        (showers - showers.median(0).values).abs().mean())),
-    (lesson_04.check_image_pool, Pool),
-    (lesson_05.check_patch_nce, lse_nce),
-    (lesson_05.check_info_nce, lambda q, p, n, tau: info_nce(
-        q, p, [(1.0, one) for one in n], tau).reshape(1)),
-    (lesson_06.check_intra_ratio, intra),
-    (lesson_07.check_inter_ccl, inter),
-    (lesson_09.check_write_safely, lambda path, write: careful(path, write, os.replace)),
-    (lesson_09.check_write_safely, move),
-    (lesson_10.check_honest_choice,
-     lambda validation, test: np.mean(test[max(range(5), key=lambda i: sum(validation[i]))])),
-])
+@pytest.mark.parametrize(
+    "check, right",
+    [
+        (
+            lesson_00.check_removed_light,
+            lambda rainy, derained: (rainy - derained).double().mean((1, 2, 3)).numpy() * 127.5,
+        ),
+        (
+            lesson_02.check_by_hand,
+            lambda x: F.batch_norm(
+                x.double().reshape(1, -1, *x.shape[2:]), None, None, training=True
+            ).view_as(x),
+        ),
+        (lesson_03.check_chance_levels, {"lsgan": np.float32(0.25), "hinge": torch.tensor(1.0)}),
+        (
+            lesson_04.check_cycle_floor,
+            lambda showers: np.float64((showers - showers.median(0).values).abs().mean()),
+        ),
+        (lesson_04.check_image_pool, Pool),
+        (lesson_05.check_patch_nce, lse_nce),
+        (
+            lesson_05.check_info_nce,
+            lambda q, p, n, tau: info_nce(q, p, [(1.0, one) for one in n], tau).reshape(1),
+        ),
+        (lesson_06.check_intra_ratio, intra),
+        (lesson_07.check_inter_ccl, inter),
+        (lesson_09.check_write_safely, lambda path, write: careful(path, write, os.replace)),
+        (lesson_09.check_write_safely, move),
+        (
+            lesson_10.check_honest_choice,
+            lambda validation, test: np.mean(
+                test[max(range(5), key=lambda i: sum(validation[i]))]
+            ),
+        ),
+    ],
+)
 def test_other_right_answers_pass(check, right):
     assert check.verdict(right) == ""
 
 
-@pytest.mark.parametrize("check, wrong, word", [
-    (lesson_00.check_removed_light, lambda r, d: (r - d).mean((1, 2, 3)) * 127.5 + 0 * d.int().x,
-     "no attribute 'x'"),
-    (lesson_00.check_removed_light, lambda r, d: r.mean((1, 2, 3)) * 127.5, "it says"),
-    (lesson_00.check_removed_light, lambda r, d: (r - d)[:, 0].mean((1, 2)) * 127.5, "it says"),
-    (lesson_02.check_by_hand, in_place, "work on a copy"),
-    (lesson_02.check_receptive_field, lambda layers: (
-        1 + sum(k * (1 if i < 2 else 2 if i < 3 else 4) for i, (k, _) in enumerate(layers)), 4),
-     "adds k - 1"),
-    (lesson_03.check_best_judge, lambda p, q, form="lsgan": (
-        p / (p + q) if form == "lsgan" else torch.where(p >= q, 1.0, -1.0)), "where p = q"),
-    (lesson_03.check_hinge, lambda real, fake: (
-        -fake.mean(), (F.relu(1 - real).mean() + F.relu(1 + fake).mean()) / 2), "wrong order"),
-    (lesson_03.check_hinge, lambda real, fake: (
-        (F.relu(1 - real) + F.relu(1 + fake)).mean() / 2, -fake.mean()), "two means"),
-    (lesson_03.check_hinge, lambda real, fake: (
-        (F.relu(1 - real.mean()) + F.relu(1 + fake.mean())) / 2, -fake.mean()), "each logit"),
-    (lesson_03.check_two_losses, judge_and_generator(lambda logits: logits.detach()),
-     "not the logits"),
-    (lesson_04.check_cycle_floor, lambda showers: float("nan"), "floor 0.3"),
-    (lesson_04.check_cycle_floor, lambda showers: showers.mean((1, 2, 3)), "one number"),
-    (lesson_04.check_image_pool, SharedPool, "share their pictures"),
-    (lesson_04.check_image_pool, FirstOut, "random one"),
-    (lesson_04.check_image_pool, NeverLast, "never leaves"),
-    (lesson_04.check_image_pool, StoresAll, "not stored"),
-    (lesson_04.check_image_pool, Roomy, "not stored"),
-    (lesson_04.check_image_pool, OneCoin, "each picture by itself"),
-    (lesson_04.check_image_pool, Attached, "carries a gradient"),
-    (lesson_04.check_transplant, lambda c, h, r, t: (t + (c(r) - h(r)).abs()).clamp(-1, 1),
-     "two derainers make"),
-    (lesson_04.check_transplant, lambda c, h, r, t: (t + (c(r) - h(r))).clamp(max=1), "clamp"),
-    (lesson_04.check_transplant, lambda c, h, r, t: (t + (c(r) - h(r))).clamp(-0.8, 0.8),
-     "clamp"),
-    (lesson_05.check_patch_nce, lambda q, k, tau: lse_nce(q, k, 0.5), "nothing but it"),
-    (lesson_05.check_patch_nce, lambda q, k, tau: lse_nce(
-        F.normalize(q).mul(1), F.normalize(k), tau), "random vectors"),
-    (lesson_05.check_patch_nce, lambda q, k, tau: F.cross_entropy(
-        (F.normalize(q) @ F.normalize(k.detach()).mT).flatten(0, 1) / tau,
-        torch.arange(6).repeat(2)), "dim=-1"),
-    (lesson_05.check_hardest_share, lambda s, tau: (
-        lambda p: (p.max(1).values / p.sum(1)).mean())((s / tau).softmax(1)[:, 1:]), "0 by 0"),
-    (lesson_06.check_intra_ratio,
-     lambda *v: intra(*v, lost=torch.Tensor.detach), "a part of the anchor's gradient"),
-    (lesson_07.check_inter_ccl,
-     lambda *v: inter(*v, lost=torch.Tensor.detach), "only a part of the gradient"),
-    (lesson_07.check_who_moves, lambda networks, optimizer, loss: {
-        name: any(p.grad is not None for p in net.parameters())
-        and any(p is q for p in net.parameters()
-                for group in optimizer.param_groups for q in group["params"])
-        for _ in [optimizer.zero_grad(), loss().backward()] for name, net in networks.items()},
-     "gradient of zero"),
-    (lesson_08.check_totals, lambda losses, weights: {
-        who: sum(w * by[who] for by, w in zip(losses.values(), weights.values(), strict=True)
-                 if who in by) for who in ("generators", "discriminators")}, "by name"),
-    (lesson_08.check_shares, lambda gradients, weights: {
-        k: w * g.norm() / sum(w * g.norm() for g, w in zip(
-            gradients.values(), weights.values(), strict=True))
-        for (k, g), w in zip(gradients.items(), weights.values(), strict=True)}, "by name"),
-    (lesson_09.check_write_safely, careless, "hidden by another error"),
-    (lesson_09.check_write_safely, lambda path, write: careful(path, write, removes),
-     "no file at all"),
-    (lesson_09.check_write_safely, lambda path, write: careful(path, write, copies), "copied"),
-    (lesson_09.check_write_safely,
-     lambda path, write: [careful(path, write, os.replace), None][1], "`return` missing"),
-    (lesson_09.check_write_safely,
-     lambda path, write: careful(path, write, os.replace).with_suffix(".t"), "return `path`"),
-    (lesson_10.check_honest_choice,
-     lambda validation, test: test[validation.mean(0).argmax()].mean(), "system 0"),
-    (lesson_10.check_honest_choice,
-     lambda validation, test: test[validation.min(1).argmax()].mean(), "system 2"),
-    (lesson_10.check_honest_choice,
-     lambda validation, test: test[np.median(validation, 1).argmax()].mean(), "system 0"),
-])
+@pytest.mark.parametrize(
+    "check, wrong, word",
+    [
+        (
+            lesson_00.check_removed_light,
+            lambda r, d: (r - d).mean((1, 2, 3)) * 127.5 + 0 * d.int().x,
+            "no attribute 'x'",
+        ),
+        (lesson_00.check_removed_light, lambda r, d: r.mean((1, 2, 3)) * 127.5, "it says"),
+        (
+            lesson_00.check_removed_light,
+            lambda r, d: (r - d)[:, 0].mean((1, 2)) * 127.5,
+            "it says",
+        ),
+        (lesson_02.check_by_hand, in_place, "work on a copy"),
+        (
+            lesson_02.check_receptive_field,
+            lambda layers: (
+                1
+                + sum(k * (1 if i < 2 else 2 if i < 3 else 4) for i, (k, _) in enumerate(layers)),
+                4,
+            ),
+            "adds k - 1",
+        ),
+        (
+            lesson_03.check_best_judge,
+            lambda p, q, form="lsgan": (
+                p / (p + q) if form == "lsgan" else torch.where(p >= q, 1.0, -1.0)
+            ),
+            "where p = q",
+        ),
+        (
+            lesson_03.check_hinge,
+            lambda real, fake: (
+                -fake.mean(),
+                (F.relu(1 - real).mean() + F.relu(1 + fake).mean()) / 2,
+            ),
+            "wrong order",
+        ),
+        (
+            lesson_03.check_hinge,
+            lambda real, fake: ((F.relu(1 - real) + F.relu(1 + fake)).mean() / 2, -fake.mean()),
+            "two means",
+        ),
+        (
+            lesson_03.check_hinge,
+            lambda real, fake: (
+                (F.relu(1 - real.mean()) + F.relu(1 + fake.mean())) / 2,
+                -fake.mean(),
+            ),
+            "each logit",
+        ),
+        (
+            lesson_03.check_two_losses,
+            judge_and_generator(lambda logits: logits.detach()),
+            "not the logits",
+        ),
+        (lesson_04.check_cycle_floor, lambda showers: float("nan"), "floor 0.3"),
+        (lesson_04.check_cycle_floor, lambda showers: showers.mean((1, 2, 3)), "one number"),
+        (lesson_04.check_image_pool, SharedPool, "share their pictures"),
+        (lesson_04.check_image_pool, FirstOut, "random one"),
+        (lesson_04.check_image_pool, NeverLast, "never leaves"),
+        (lesson_04.check_image_pool, StoresAll, "not stored"),
+        (lesson_04.check_image_pool, Roomy, "not stored"),
+        (lesson_04.check_image_pool, OneCoin, "each picture by itself"),
+        (lesson_04.check_image_pool, Attached, "carries a gradient"),
+        (
+            lesson_04.check_transplant,
+            lambda c, h, r, t: (t + (c(r) - h(r)).abs()).clamp(-1, 1),
+            "two derainers make",
+        ),
+        (lesson_04.check_transplant, lambda c, h, r, t: (t + (c(r) - h(r))).clamp(max=1), "clamp"),
+        (
+            lesson_04.check_transplant,
+            lambda c, h, r, t: (t + (c(r) - h(r))).clamp(-0.8, 0.8),
+            "clamp",
+        ),
+        (lesson_05.check_patch_nce, lambda q, k, tau: lse_nce(q, k, 0.5), "nothing but it"),
+        (
+            lesson_05.check_patch_nce,
+            lambda q, k, tau: lse_nce(F.normalize(q).mul(1), F.normalize(k), tau),
+            "random vectors",
+        ),
+        (
+            lesson_05.check_patch_nce,
+            lambda q, k, tau: F.cross_entropy(
+                (F.normalize(q) @ F.normalize(k.detach()).mT).flatten(0, 1) / tau,
+                torch.arange(6).repeat(2),
+            ),
+            "dim=-1",
+        ),
+        (
+            lesson_05.check_hardest_share,
+            lambda s, tau: (lambda p: (p.max(1).values / p.sum(1)).mean())(
+                (s / tau).softmax(1)[:, 1:]
+            ),
+            "0 by 0",
+        ),
+        (
+            lesson_06.check_intra_ratio,
+            lambda *v: intra(*v, lost=torch.Tensor.detach),
+            "a part of the anchor's gradient",
+        ),
+        (
+            lesson_07.check_inter_ccl,
+            lambda *v: inter(*v, lost=torch.Tensor.detach),
+            "only a part of the gradient",
+        ),
+        (
+            lesson_07.check_who_moves,
+            lambda networks, optimizer, loss: {
+                name: any(p.grad is not None for p in net.parameters())
+                and any(
+                    p is q
+                    for p in net.parameters()
+                    for group in optimizer.param_groups
+                    for q in group["params"]
+                )
+                for _ in [optimizer.zero_grad(), loss().backward()]
+                for name, net in networks.items()
+            },
+            "gradient of zero",
+        ),
+        (
+            lesson_08.check_totals,
+            lambda losses, weights: {
+                who: sum(
+                    w * by[who]
+                    for by, w in zip(losses.values(), weights.values(), strict=True)
+                    if who in by
+                )
+                for who in ("generators", "discriminators")
+            },
+            "by name",
+        ),
+        (
+            lesson_08.check_shares,
+            lambda gradients, weights: {
+                k: w
+                * g.norm()
+                / sum(
+                    w * g.norm() for g, w in zip(gradients.values(), weights.values(), strict=True)
+                )
+                for (k, g), w in zip(gradients.items(), weights.values(), strict=True)
+            },
+            "by name",
+        ),
+        (lesson_09.check_write_safely, careless, "hidden by another error"),
+        (
+            lesson_09.check_write_safely,
+            lambda path, write: careful(path, write, removes),
+            "no file at all",
+        ),
+        (lesson_09.check_write_safely, lambda path, write: careful(path, write, copies), "copied"),
+        (
+            lesson_09.check_write_safely,
+            lambda path, write: [careful(path, write, os.replace), None][1],
+            "`return` missing",
+        ),
+        (
+            lesson_09.check_write_safely,
+            lambda path, write: careful(path, write, os.replace).with_suffix(".t"),
+            "return `path`",
+        ),
+        (
+            lesson_10.check_honest_choice,
+            lambda validation, test: test[validation.mean(0).argmax()].mean(),
+            "system 0",
+        ),
+        (
+            lesson_10.check_honest_choice,
+            lambda validation, test: test[validation.min(1).argmax()].mean(),
+            "system 2",
+        ),
+        (
+            lesson_10.check_honest_choice,
+            lambda validation, test: test[np.median(validation, 1).argmax()].mean(),
+            "system 0",
+        ),
+    ],
+)
 def test_other_wrong_answers_get_a_hint(check, wrong, word):
     assert word in check.verdict(wrong)
 
 
-@pytest.mark.parametrize("old, new, word", [
-    ("rows[-(len(rows) // 3):]", "rows[len(rows) // 2:]", "a third of the rows"),
-    ("rows[-(len(rows) // 3):]", "rows[-3:]", "nor a fixed number"),
-    ('late("spread") < 0.2', 'late("spread") < 0.06', "threshold of spread"),
-    ('late("colour") < 0', 'late("colour") < -0.5', "threshold of colour"),
-    ('late("judges") < 0.15', 'late("generators") > 0.9', "judges alone"),
-    ('min(row["judges"] for row in rows) >= 0.45', 'late("judges") >= 0.55', "asleep"),
-])
+@pytest.mark.parametrize(
+    "old, new, word",
+    [
+        ("rows[-(len(rows) // 3):]", "rows[len(rows) // 2:]", "a third of the rows"),
+        ("rows[-(len(rows) // 3):]", "rows[-3:]", "nor a fixed number"),
+        ('late("spread") < 0.2', 'late("spread") < 0.06', "threshold of spread"),
+        ('late("colour") < 0', 'late("colour") < -0.5', "threshold of colour"),
+        ('late("judges") < 0.15', 'late("generators") > 0.9', "judges alone"),
+        ('min(row["judges"] for row in rows) >= 0.45', 'late("judges") >= 0.55', "asleep"),
+    ],
+)
 def test_every_rule_of_the_diagnosis_counts(old, new, word):
     assert word in lesson_09.check_diagnose.verdict(answer("09", "diagnose", (old, new)))
 

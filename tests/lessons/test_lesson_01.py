@@ -36,8 +36,11 @@ def pair() -> tuple[np.ndarray, np.ndarray]:
 def test_haze_and_transmission(lesson):
     depth = np.linspace(0, 200, 50)
     np.testing.assert_allclose(lesson["haze"](depth, 0.01), rain.haze(depth, 0.01), rtol=1e-5)
-    np.testing.assert_allclose(lesson["streak_transmission"](depth, 0.02, 5.0),
-                               rain.streak_transmission(depth, 0.02, 5.0), rtol=1e-5)
+    np.testing.assert_allclose(
+        lesson["streak_transmission"](depth, 0.02, 5.0),
+        rain.streak_transmission(depth, 0.02, 5.0),
+        rtol=1e-5,
+    )
 
 
 class Fixed:
@@ -60,10 +63,15 @@ class Fixed:
 def test_streaks(lesson, angle, width):
     """The package stops at 2.5 sigma across, where a streak has 4.4 % of its light."""
     y0, x0, phase = [20.0, 31.5], [30.0, 36.0], [0.0, 1.0]
-    package = rain.streak_layer(SHAPE, Fixed(y0, x0, phase), count=2, length=30.0, width=width,
-                                brightness=0.6, angle=angle)
-    mine = lesson["overlay"]([lesson["streak"](SHAPE, x, y, 30.0, width, 0.6, angle, p)
-                              for x, y, p in zip(x0, y0, phase, strict=True)])
+    package = rain.streak_layer(
+        SHAPE, Fixed(y0, x0, phase), count=2, length=30.0, width=width, brightness=0.6, angle=angle
+    )
+    mine = lesson["overlay"](
+        [
+            lesson["streak"](SHAPE, x, y, 30.0, width, 0.6, angle, p)
+            for x, y, p in zip(x0, y0, phase, strict=True)
+        ]
+    )
     light = 0.6 * min(1, width / 1.2)
     assert package.max() > 0.8 * light
     inside = package > 0.05 * light
@@ -75,8 +83,11 @@ def test_streaks(lesson, angle, width):
 def test_compose(lesson):
     rng = np.random.default_rng(1)
     clean, streaks, veil = rng.random((4, 5, 3)), rng.random((4, 5)) / 2, rng.random((4, 5)) / 2
-    np.testing.assert_allclose(lesson["compose"](clean, streaks, veil, 0.8),
-                               rain.compose(clean, streaks, veil, 0.8), rtol=1e-5)
+    np.testing.assert_allclose(
+        lesson["compose"](clean, streaks, veil, 0.8),
+        rain.compose(clean, streaks, veil, 0.8),
+        rtol=1e-5,
+    )
 
 
 def test_streak_map_is_the_package_s():
@@ -86,10 +97,18 @@ def test_streak_map_is_the_package_s():
     layers = []
     for z in rain.LAYER_DEPTHS:
         size = (rain.LAYER_DEPTHS[0] / z) ** 0.5
-        layers.append(rain.streak_layer(
-            SHAPE, rng, count=round(shower.density * SHAPE[1] / SHAPE[0] / size**2),
-            length=shower.length * SHAPE[0] * size, width=shower.width * SHAPE[0] * size,
-            brightness=shower.brightness * size, angle=shower.angle, jitter=shower.jitter))
+        layers.append(
+            rain.streak_layer(
+                SHAPE,
+                rng,
+                count=round(shower.density * SHAPE[1] / SHAPE[0] / size**2),
+                length=shower.length * SHAPE[0] * size,
+                width=shower.width * SHAPE[0] * size,
+                brightness=shower.brightness * size,
+                angle=shower.angle,
+                jitter=shower.jitter,
+            )
+        )
     mine = answer("01", "streak_map")(layers, rain.LAYER_DEPTHS, depth, shower.alpha, shower.d1)
     package = rain.streak_map(depth, shower, np.random.default_rng(3))
     np.testing.assert_allclose(mine, package, atol=1e-6)
@@ -120,34 +139,41 @@ def test_luma_keeps_the_gradient(lesson):
 LOOP = "torch.stack(each).mean()"
 
 
-@pytest.mark.parametrize("name, old, new, word", [
-    ("streak_map", "depth > z", "depth < z", "wrong way round"),
-    ("streak_map", " * (depth > z)", "", "hidden"),
-    ("streak_map", "1 - clear", "clear", "passes"),
-    ("streak_map", "clear * (1 - seen)", "clear - seen", "multiply what passes"),
-    ("streak_map", "streak_transmission(z, alpha, d1) * ", "", "do not fade"),
-    ("streak_map", "streak_transmission(z,", "streak_transmission(depth,", "its own distance"),
-    ("streak_map", "streak_transmission(z, alpha, d1)", "np.exp(-alpha * z)", "max(d1, z)"),
-    ("streak_map", "return 1 - clear", "return (1 - clear).mean()", "shape of depth"),
-    ("streak_map", "layer * (depth > z)", "0.5 * layer * (depth > z)", "should be"),
-    ("uncompose", " / (1 - streaks - veil)", "", "divide"),
-    ("uncompose", "airlight * veil", "veil", "airlight times A"),
-    ("uncompose", " - airlight * veil", "", "subtract it"),
-    ("uncompose", "1 - streaks - veil", "1 - streaks", "dims J"),
-    ("uncompose", "rainy - streaks - airlight", "rainy + streaks + airlight", "sign"),
-    ("uncompose", "streaks, veil = streaks[..., None], veil[..., None]", "pass", "broadcast"),
-    ("uncompose", "1 - streaks - veil", "1 - streaks * veil", "identity"),
-    ("uncompose", "(1 - streaks - veil)", "(1 - streaks - veil).mean(-1)", "broadcast"),
-    ("psnr_y", LOOP, "psnr(luma(images), luma(truths))", "pools"),
-    ("psnr_y", "psnr(luma(x), luma(y))", "psnr(x, y)", "[-1, 1]"),
-    ("psnr_y", "psnr(luma(x), luma(y))", "psnr(127.5 * (x + 1), 127.5 * (y + 1))", "RGB"),
-    ("psnr_y", "psnr(luma(x), luma(y))", "psnr(luma(x) * 255 / 219, luma(y) * 255 / 219)",
-     "full-range"),
-    ("psnr_y", ".mean()", ".sum()", "sum"),
-    ("psnr_y", ".mean()", ".min()", "one picture"),
-    ("psnr_y", "psnr(luma(x), luma(y))", "psnr(255 * luma(x), 255 * luma(y))", "peak"),
-    ("psnr_y", "psnr(luma(x), luma(y))", "psnr(luma(x), luma(y)) / 2", "20 log10"),
-    ("psnr_y", "psnr(luma(x), luma(y))", "psnr(luma(x), luma(y)) + 1", "should be"),
-])
+@pytest.mark.parametrize(
+    "name, old, new, word",
+    [
+        ("streak_map", "depth > z", "depth < z", "wrong way round"),
+        ("streak_map", " * (depth > z)", "", "hidden"),
+        ("streak_map", "1 - clear", "clear", "passes"),
+        ("streak_map", "clear * (1 - seen)", "clear - seen", "multiply what passes"),
+        ("streak_map", "streak_transmission(z, alpha, d1) * ", "", "do not fade"),
+        ("streak_map", "streak_transmission(z,", "streak_transmission(depth,", "its own distance"),
+        ("streak_map", "streak_transmission(z, alpha, d1)", "np.exp(-alpha * z)", "max(d1, z)"),
+        ("streak_map", "return 1 - clear", "return (1 - clear).mean()", "shape of depth"),
+        ("streak_map", "layer * (depth > z)", "0.5 * layer * (depth > z)", "should be"),
+        ("uncompose", " / (1 - streaks - veil)", "", "divide"),
+        ("uncompose", "airlight * veil", "veil", "airlight times A"),
+        ("uncompose", " - airlight * veil", "", "subtract it"),
+        ("uncompose", "1 - streaks - veil", "1 - streaks", "dims J"),
+        ("uncompose", "rainy - streaks - airlight", "rainy + streaks + airlight", "sign"),
+        ("uncompose", "streaks, veil = streaks[..., None], veil[..., None]", "pass", "broadcast"),
+        ("uncompose", "1 - streaks - veil", "1 - streaks * veil", "identity"),
+        ("uncompose", "(1 - streaks - veil)", "(1 - streaks - veil).mean(-1)", "broadcast"),
+        ("psnr_y", LOOP, "psnr(luma(images), luma(truths))", "pools"),
+        ("psnr_y", "psnr(luma(x), luma(y))", "psnr(x, y)", "[-1, 1]"),
+        ("psnr_y", "psnr(luma(x), luma(y))", "psnr(127.5 * (x + 1), 127.5 * (y + 1))", "RGB"),
+        (
+            "psnr_y",
+            "psnr(luma(x), luma(y))",
+            "psnr(luma(x) * 255 / 219, luma(y) * 255 / 219)",
+            "full-range",
+        ),
+        ("psnr_y", ".mean()", ".sum()", "sum"),
+        ("psnr_y", ".mean()", ".min()", "one picture"),
+        ("psnr_y", "psnr(luma(x), luma(y))", "psnr(255 * luma(x), 255 * luma(y))", "peak"),
+        ("psnr_y", "psnr(luma(x), luma(y))", "psnr(luma(x), luma(y)) / 2", "20 log10"),
+        ("psnr_y", "psnr(luma(x), luma(y))", "psnr(luma(x), luma(y)) + 1", "should be"),
+    ],
+)
 def test_the_check_names_the_mistake(name, old, new, word):
     assert word in CHECKS[name].verdict(answer("01", name, (old, new)))

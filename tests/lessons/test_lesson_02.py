@@ -92,8 +92,11 @@ EXERCISES = {
         ("blocks *", "9 *", "only"),
     ],
     "receptive_field": [
-        ("field += (kernel - 1) * jump\n        jump *= stride",
-         "jump *= stride\n        field += (kernel - 1) * jump", "too early"),
+        (
+            "field += (kernel - 1) * jump\n        jump *= stride",
+            "jump *= stride\n        field += (kernel - 1) * jump",
+            "too early",
+        ),
         ("jump *= stride", "jump = stride", "strides multiply"),
         ("jump *= stride", "pass", "ignored"),
         ("field, jump = 1, 1", "field, jump = 0, 1", "starts at 1"),

@@ -56,18 +56,30 @@ def test_the_losses_are_the_packages(form):
         fake.requires_grad_()
         judge = source["discriminator_loss"](real, fake, form)
         generator = source["generator_loss"](fake, form)
-        results.append((judge, generator, *torch.autograd.grad(judge, (real, fake)),
-                        *torch.autograd.grad(generator, fake)))
+        results.append(
+            (
+                judge,
+                generator,
+                *torch.autograd.grad(judge, (real, fake)),
+                *torch.autograd.grad(generator, fake),
+            )
+        )
     torch.testing.assert_close(*results)
 
 
 EXERCISES = {
     "hinge": [
         (") / 2", ")", "half"),
-        ("F.relu(1 - real).mean() + F.relu(1 + fake).mean()",
-         "(1 - real).mean() + (1 + fake).mean()", "cut off"),
-        ("F.relu(1 - real).mean() + F.relu(1 + fake).mean()",
-         "F.relu(1 - fake).mean() + F.relu(1 + real).mean()", "swapped"),
+        (
+            "F.relu(1 - real).mean() + F.relu(1 + fake).mean()",
+            "(1 - real).mean() + (1 + fake).mean()",
+            "cut off",
+        ),
+        (
+            "F.relu(1 - real).mean() + F.relu(1 + fake).mean()",
+            "F.relu(1 - fake).mean() + F.relu(1 + real).mean()",
+            "swapped",
+        ),
         ("-fake.mean()", "fake.mean()", "sign"),
         ("-fake.mean()", "F.relu(1 - fake).mean()", "no margin"),
         ("return judge, -fake.mean()", "return judge", "both losses"),
@@ -92,14 +104,23 @@ EXERCISES = {
     ],
     "two_losses": [
         ("judge(fake.detach())", "judge(fake)", "reaches the generator"),
-        ("generator_loss(judge(fake))", "generator_loss(judge(fake.detach()))",
-         "does not reach the generator"),
+        (
+            "generator_loss(judge(fake))",
+            "generator_loss(judge(fake.detach()))",
+            "does not reach the generator",
+        ),
         ("judge(fake.detach())", "judge(generator(source).detach())", "more than once"),
-        ("discriminator_loss(judge(real), judge(fake.detach()))",
-         "discriminator_loss(judge(real).detach(), judge(fake).detach())", "not the logits"),
+        (
+            "discriminator_loss(judge(real), judge(fake.detach()))",
+            "discriminator_loss(judge(real).detach(), judge(fake).detach())",
+            "not the logits",
+        ),
         ("return loss_judge, loss_generator", "return loss_generator, loss_judge", "order"),
-        ("judge(real), judge(fake.detach())", "judge(fake.detach()), judge(real)",
-         "discriminator_loss"),
+        (
+            "judge(real), judge(fake.detach())",
+            "judge(fake.detach()), judge(real)",
+            "discriminator_loss",
+        ),
     ],
     "patch_size": [
         ("[1, 1] + layers * [2]", "layers * [2] + [1, 1]", "direction"),

@@ -65,14 +65,19 @@ def test_step_is_the_trainers():
     """The same losses, gradients and networks after one step of the lesson and of the package."""
     nets, images, optimizers = scene()
     mine = built("04")["cyclegan_step"](
-        nets, images["rainy"], images["clean"],
+        nets,
+        images["rainy"],
+        images["clean"],
         {"generators": optimizers["generators"], "judges": optimizers["discriminators"]},
     )
     theirs, images, optimizers = scene()
     looks = [look for term in METHOD.terms().values() for look in term.looks()]
     losses = training_step(Step(theirs, METHOD.wiring, looks, images), METHOD.terms(), optimizers)
-    expected = {"adversarial": "adversarial/generators", "cycle": "cycle/generators",
-                "judges": "adversarial/discriminators"}
+    expected = {
+        "adversarial": "adversarial/generators",
+        "cycle": "cycle/generators",
+        "judges": "adversarial/discriminators",
+    }
     for name, key in expected.items():
         assert mine[name] == pytest.approx(losses[key].item(), rel=1e-5)
     for (name, a), b in zip(nets.named_parameters(), theirs.parameters(), strict=True):
@@ -130,16 +135,27 @@ def test_small_generator_starts_as_the_identity_and_sees_25_pixels():
         ("ImagePool", "torch.rand(()) < 0.5", "False", "old pictures never"),
         ("ImagePool", "torch.rand(()) < 0.5", "True", "new pictures never"),
         ("ImagePool", "torch.rand(()) < 0.5", "torch.rand(()) < 0.9", "of the time"),
-        ("ImagePool", "                self.images.append(image)\n",
-         "                self.images.append(image)\n                image = self.images[0]\n",
-         "returned as it is"),
-        ("transplant", "cooperating(rainy) - honest(rainy)", "honest(rainy) - cooperating(rainy)",
-         "sign"),
+        (
+            "ImagePool",
+            "                self.images.append(image)\n",
+            "                self.images.append(image)\n                image = self.images[0]\n",
+            "returned as it is",
+        ),
+        (
+            "transplant",
+            "cooperating(rainy) - honest(rainy)",
+            "honest(rainy) - cooperating(rainy)",
+            "sign",
+        ),
         ("transplant", " - honest(rainy)", "", "whole derained"),
         ("transplant", ".clamp(-1, 1)", "", "clamp"),
         ("transplant", "target + code", "cooperating(rainy)", "on top of target"),
-        ("transplant", "cooperating(rainy) - honest(rainy)",
-         "cooperating(target) - honest(target)", "come from rainy"),
+        (
+            "transplant",
+            "cooperating(rainy) - honest(rainy)",
+            "cooperating(target) - honest(target)",
+            "come from rainy",
+        ),
     ],
 )
 def test_wrong_answers_get_a_hint(name, old, new, word):

@@ -106,31 +106,58 @@ def test_our_patch_nce_passes_its_own_check():
         ("info_nce", " / temperature", " * temperature", "multiplies"),
         ("info_nce", "[positive[None], negatives]", "[negatives, positive[None]]", "comes"),
         ("info_nce", "torch.cat([positive[None], negatives])", "negatives", "positive is missing"),
-        ("info_nce", "return F.cross_entropy(logits, right)",
-         "e = logits.exp()\n    return -(e[:, 0] / e.sum(1)).log().mean()", "overflow"),
-        ("info_nce", "return F.cross_entropy(logits, right)",
-         "return (logits[:, 1:].logsumexp(1) - logits[:, 0]).mean()", "own term"),
-        ("info_nce", "F.cross_entropy(logits, right)",
-         "F.cross_entropy(logits, right, reduction='sum')", "sum over the queries"),
+        (
+            "info_nce",
+            "return F.cross_entropy(logits, right)",
+            "e = logits.exp()\n    return -(e[:, 0] / e.sum(1)).log().mean()",
+            "overflow",
+        ),
+        (
+            "info_nce",
+            "return F.cross_entropy(logits, right)",
+            "return (logits[:, 1:].logsumexp(1) - logits[:, 0]).mean()",
+            "own term",
+        ),
+        (
+            "info_nce",
+            "F.cross_entropy(logits, right)",
+            "F.cross_entropy(logits, right, reduction='sum')",
+            "sum over the queries",
+        ),
         ("patch_nce", ".detach()", "", "not detached"),
         ("patch_nce", "F.normalize(queries, dim=-1)", "queries", "L2 norm"),
         ("patch_nce", "F.normalize(queries", "F.normalize(queries.detach()", "the queries"),
         ("patch_nce", " / temperature", "", "temperature is missing"),
         ("patch_nce", "logits.flatten(0, 1)", "logits.mT.flatten(0, 1)", "swapped"),
-        ("patch_nce", "torch.arange(logits.shape[1])",
-         "(torch.arange(logits.shape[1]) - 1).remainder(logits.shape[1])", "shifted"),
-        ("patch_nce", "return F.cross_entropy(logits.flatten(0, 1), right)",
-         "e = logits.exp()\n    d = e.diagonal(dim1=1, dim2=2)\n"
-         "    return -(d / e.sum(-1)).log().mean()", "overflow"),
+        (
+            "patch_nce",
+            "torch.arange(logits.shape[1])",
+            "(torch.arange(logits.shape[1]) - 1).remainder(logits.shape[1])",
+            "shifted",
+        ),
+        (
+            "patch_nce",
+            "return F.cross_entropy(logits.flatten(0, 1), right)",
+            "e = logits.exp()\n    d = e.diagonal(dim1=1, dim2=2)\n"
+            "    return -(d / e.sum(-1)).log().mean()",
+            "overflow",
+        ),
         ("hardest_share", "similarities[:, 1:]", "similarities", "positive"),
-        ("hardest_share", "    shares = (negatives / temperature).softmax(-1)",
-         "    shares = (similarities / temperature).softmax(-1)[:, 1:]", "does not push"),
+        (
+            "hardest_share",
+            "    shares = (negatives / temperature).softmax(-1)",
+            "    shares = (similarities / temperature).softmax(-1)[:, 1:]",
+            "does not push",
+        ),
         ("hardest_share", " / temperature", "", "temperature is missing"),
         ("hardest_share", "softmax(-1)", "softmax(0)", "over the queries"),
         ("hardest_share", ".max(-1)", ".min(-1)", "easiest"),
-        ("hardest_share", "(negatives / temperature).softmax(-1)",
-         "(negatives / temperature).exp()\n    shares = shares / shares.sum(-1, keepdim=True)",
-         "overflow"),
+        (
+            "hardest_share",
+            "(negatives / temperature).softmax(-1)",
+            "(negatives / temperature).exp()\n    shares = shares / shares.sum(-1, keepdim=True)",
+            "overflow",
+        ),
     ],
 )
 def test_wrong_answers_get_a_hint(name, old, new, word):
@@ -139,13 +166,15 @@ def test_wrong_answers_get_a_hint(name, old, new, word):
 
 def test_missing_norm_is_named():
     wrong = answer(
-        "05", "info_nce",
+        "05",
+        "info_nce",
         ("    query = F.normalize(query, dim=-1)\n", ""),
         ("    keys = F.normalize(keys, dim=-1)\n", ""),
     )
     assert "L2 norm" in check_info_nce.verdict(wrong)
     wrong = answer(
-        "05", "patch_nce",
+        "05",
+        "patch_nce",
         ("F.normalize(queries, dim=-1)", "queries"),
         ("F.normalize(keys.detach(), dim=-1)", "keys.detach()"),
     )

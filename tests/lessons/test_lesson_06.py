@@ -65,8 +65,10 @@ def test_equation_3_is_the_packages_term(name):
     term = IntraCCL(**FORMS[name])
     theirs = term(Step({"embedder": embedder}, {}, term.looks(), images))["generators"]
     torch.testing.assert_close(mine, theirs)
-    grads = [torch.autograd.grad(v, list(images.values()), materialize_grads=True)
-             for v in (mine, theirs)]
+    grads = [
+        torch.autograd.grad(v, list(images.values()), materialize_grads=True)
+        for v in (mine, theirs)
+    ]
     torch.testing.assert_close(*grads)
     moved = {k for k, g in zip(names, grads[0], strict=True) if g.abs().max() > 0}
     assert moved == {"rerained", "rederained"}
@@ -119,8 +121,12 @@ SMALL = """    image = (image + 1) / 2
         ("zero_shot", "(up - down)", "up", "only the rainy end"),
         ("zero_shot", "(up - down)", "F.normalize(up - down, dim=0)", "no length of its own"),
         ("clip_input", SMALL, "", "taken for [0, 1]"),
-        ("clip_input", "(image - mean.view(-1, 1, 1)) / std.view(-1, 1, 1)", "image",
-         "mean and std are missing"),
+        (
+            "clip_input",
+            "(image - mean.view(-1, 1, 1)) / std.view(-1, 1, 1)",
+            "image",
+            "mean and std are missing",
+        ),
         ("clip_input", "/ std", "* std", "multiplied"),
         ("clip_input", ",\n                          antialias=True", "", "antialias"),
         ("clip_input", "bicubic", "bilinear", "bilinear"),
@@ -133,23 +139,43 @@ SMALL = """    image = (image + 1) / 2
         ("intra_ratio", " + fake_weight * d(fake_negative)", "", "missing"),
         ("intra_ratio", " + fake_weight * d", " + d", "weights are forgotten"),
         ("intra_ratio", "fake_weight * d(fake_negative)", "0.1 * d(fake_negative)", "others"),
-        ("intra_ratio", "(anchor - other.detach()).abs().mean(1)",
-         "1 - F.cosine_similarity(anchor, other.detach())", "cosine distance"),
+        (
+            "intra_ratio",
+            "(anchor - other.detach()).abs().mean(1)",
+            "1 - F.cosine_similarity(anchor, other.detach())",
+            "cosine distance",
+        ),
         ("intra_ratio", ".abs()", ".square()", "squared"),
-        ("intra_ratio", "(near / (far + eps)).mean()", "near.mean() / (far.mean() + eps)",
-         "ratio of means"),
+        (
+            "intra_ratio",
+            "(near / (far + eps)).mean()",
+            "near.mean() / (far.mean() + eps)",
+            "ratio of means",
+        ),
         ("intra_ratio", "(far + eps)", "far", "eps"),
         ("intra_nce", "other.detach()", "other", "not detached"),
-        ("intra_nce", "F.cosine_similarity(anchor, other.detach())",
-         "(anchor * other.detach()).sum(1)", "length one"),
+        (
+            "intra_nce",
+            "F.cosine_similarity(anchor, other.detach())",
+            "(anchor * other.detach()).sum(1)",
+            "length one",
+        ),
         ("intra_nce", " / temperature", "", "temperature is missing"),
         ("intra_nce", " / temperature", " * temperature", "multiplies"),
         ("intra_nce", " + math.log(weight)", "", "weights are forgotten"),
-        ("intra_nce", "s / temperature + math.log(weight)", "weight * s / temperature",
-         "before the exponential"),
+        (
+            "intra_nce",
+            "s / temperature + math.log(weight)",
+            "weight * s / temperature",
+            "before the exponential",
+        ),
         ("intra_nce", "logits.logsumexp(1)", "logits[:, 1:].logsumexp(1)", "own term"),
-        ("intra_nce", "(logits.logsumexp(1) - logits[:, 0]).mean()",
-         "(logits.exp().sum(1).log() - logits[:, 0]).mean()", "overflow"),
+        (
+            "intra_nce",
+            "(logits.logsumexp(1) - logits[:, 0]).mean()",
+            "(logits.exp().sum(1).log() - logits[:, 0]).mean()",
+            "overflow",
+        ),
     ],
 )
 def test_wrong_answers_get_a_hint(name, old, new, word):
@@ -157,10 +183,13 @@ def test_wrong_answers_get_a_hint(name, old, new, word):
 
 
 @pytest.mark.parametrize("name", FORMS)
-@pytest.mark.parametrize("a, b, word", [
-    ("positive", "fake_negative", "fake negative and the positive are swapped"),
-    ("real_weight", "fake_weight", "weights are swapped"),
-])
+@pytest.mark.parametrize(
+    "a, b, word",
+    [
+        ("positive", "fake_negative", "fake negative and the positive are swapped"),
+        ("real_weight", "fake_weight", "weights are swapped"),
+    ],
+)
 def test_swapped_roles_are_named(name, a, b, word):
     """The solution with two of its arguments in exchanged places."""
     right = answer("06", name)
@@ -179,7 +208,8 @@ def test_swapped_roles_are_named(name, a, b, word):
 
 def test_missing_norm_of_the_texts_is_named():
     wrong = answer(
-        "06", "zero_shot",
+        "06",
+        "zero_shot",
         ("F.normalize(rainy.mean(0), dim=0)", "rainy.mean(0)"),
         ("F.normalize(clear.mean(0), dim=0)", "clear.mean(0)"),
     )

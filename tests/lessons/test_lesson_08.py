@@ -70,8 +70,14 @@ def test_losses_and_gradients_are_the_packages(nets, pair, view):
         for audience, value in by_audience.items():
             torch.testing.assert_close(mine[name][audience], value, rtol=1e-4, atol=1e-6)
             flat = [
-                torch.cat([g.flatten() for g in torch.autograd.grad(
-                    v, weights, retain_graph=True, materialize_grads=True)])
+                torch.cat(
+                    [
+                        g.flatten()
+                        for g in torch.autograd.grad(
+                            v, weights, retain_graph=True, materialize_grads=True
+                        )
+                    ]
+                )
                 for v in (mine[name][audience], value)
             ]
             assert (flat[0] - flat[1]).norm() < 1e-3 * flat[1].norm(), (name, audience)
@@ -115,8 +121,12 @@ def test_what_the_lesson_builds_passes_its_checks():
     [
         ("totals", "weights[name] * value", "value", "weights are forgotten"),
         ("totals", "sums.get(audience, 0.0) + part", "part", "replaces"),
-        ("totals", "sums[audience] = sums.get(audience, 0.0) + part",
-         "sums.setdefault(audience, part)", "dropped"),
+        (
+            "totals",
+            "sums[audience] = sums.get(audience, 0.0) + part",
+            "sums.setdefault(audience, part)",
+            "dropped",
+        ),
         ("totals", "weights[name] * value", "weights[name] * value.item()", "no gradient"),
         ("totals", "return sums", "return dict.fromkeys(sums, sum(sums.values()))", "mixed"),
         ("totals", "return sums", "return {k: v / 3 for k, v in sums.items()}", "mean"),
@@ -124,22 +134,38 @@ def test_what_the_lesson_builds_passes_its_checks():
         ("Remembering", "[net, image]", "[image]", "network and the picture"),
         ("Remembering", "(net, image) not", "net not", "network and the picture"),
         ("Remembering", "self.seen = {}", "self.seen = type(self).kept", "step before"),
-        ("Remembering", "super().passed(net, image)",
-         "torch.no_grad()(super().passed)(net, image)", "gradient is lost"),
-        ("update", "weighted(losses, weights)",
-         "weighted(losses, dict.fromkeys(weights, 1.0))", "weights are forgotten"),
+        (
+            "Remembering",
+            "super().passed(net, image)",
+            "torch.no_grad()(super().passed)(net, image)",
+            "gradient is lost",
+        ),
+        (
+            "update",
+            "weighted(losses, weights)",
+            "weighted(losses, dict.fromkeys(weights, 1.0))",
+            "weights are forgotten",
+        ),
         ("update", "        optimizer.zero_grad()", "        pass", "zero_grad is missing"),
         ("update", "inputs=own, ", "", "leak"),
-        ("update", "retain_graph=True)\n    for optimizer in optimizers.values():\n    ",
-         "retain_graph=True)\n    ", "someone moved"),
+        (
+            "update",
+            "retain_graph=True)\n    for optimizer in optimizers.values():\n    ",
+            "retain_graph=True)\n    ",
+            "someone moved",
+        ),
         ("update", ", retain_graph=True", "", "retain_graph"),
         ("shares", "weights[name] * g.norm()", "g.norm()", "weights are forgotten"),
         ("shares", "g.norm()", "g.norm() ** 2", "squares"),
         ("shares", "(norm / total).item()", "norm.item()", "divide by their sum"),
         ("shares", "g.norm()", "g.abs().sum()", "absolute values"),
         ("shares", "g.norm()", "g.sum()", "cancel"),
-        ("shares", "sum(norms.values())",
-         "sum(weights[n] * g for n, g in gradients.items()).norm()", "sum of the norms"),
+        (
+            "shares",
+            "sum(norms.values())",
+            "sum(weights[n] * g for n, g in gradients.items()).norm()",
+            "sum of the norms",
+        ),
     ],
 )
 def test_wrong_answers_get_a_hint(name, old, new, word):

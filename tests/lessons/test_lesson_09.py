@@ -41,10 +41,18 @@ SMALL = Config(
     method=CCLGAN(
         generator=GeneratorConfig(filters=4, blocks=1, norm="none"),
         discriminator=DiscriminatorConfig(filters=4),
-        discriminator_speed=3.0, projection=8, lcl=LCL(patches=4),
-        intra=IntraCCL(weight=0.0), inter=InterCCL(weight=0.0), identity=identity(10.0),
+        discriminator_speed=3.0,
+        projection=8,
+        lcl=LCL(patches=4),
+        intra=IntraCCL(weight=0.0),
+        inter=InterCCL(weight=0.0),
+        identity=identity(10.0),
     ),
-    augment=Augment(load=None, crop=24), steps=6, lr=1e-3, ema=0.6, decay_from=0.3,
+    augment=Augment(load=None, crop=24),
+    steps=6,
+    lr=1e-3,
+    ema=0.6,
+    decay_from=0.3,
 )
 
 
@@ -94,7 +102,8 @@ def test_each_patient_has_one_mistake(folders, tmp_path, monkeypatch):
     assert rates("D") == pytest.approx((5e-2, 3e-3))
     assert rates("E") == pytest.approx((1e-3, 7.5e-6))
     assert ward["B"] == replace(
-        SMALL, start=str(tmp_path / "negative.safetensors"),
+        SMALL,
+        start=str(tmp_path / "negative.safetensors"),
         method=replace(SMALL.method, identity=identity(0.0)),
     )
 
@@ -118,18 +127,34 @@ def test_a_start_copies_or_negates(folders, tmp_path, sign):
         ("plan_run", " / 3600", " / 60", "minutes"),
         ("plan_run", "pairs / pace", "pairs / batch / pace", "counts pairs, not steps"),
         ("plan_run", "pairs / pace", "pairs * pace", "divide by it"),
-        ("write_safely", "    temporary = path.with_name(f\".{path.name}.tmp\")",
-         "    temporary = path", "old content is gone"),
-        ("write_safely", "path.with_name(f\".{path.name}.tmp\")",
-         "__import__('pathlib').Path(__import__('tempfile').mkdtemp()) / 'x'", "another folder"),
+        (
+            "write_safely",
+            '    temporary = path.with_name(f".{path.name}.tmp")',
+            "    temporary = path",
+            "old content is gone",
+        ),
+        (
+            "write_safely",
+            'path.with_name(f".{path.name}.tmp")',
+            "__import__('pathlib').Path(__import__('tempfile').mkdtemp()) / 'x'",
+            "another folder",
+        ),
         ("write_safely", "except BaseException:", "except Exception:", "left behind"),
         ("write_safely", "        temporary.unlink(missing_ok=True)\n", "", "left behind"),
         ("write_safely", "        raise\n", "", "swallowed"),
         ("write_safely", "        os.replace(temporary, path)\n", "", "does not hold"),
-        ("write_safely", "os.replace(temporary, path)",
-         "path.write_bytes(temporary.read_bytes())", "after a success"),
-        ("write_safely", "        raise\n",
-         "        os.path.exists(path) and path.unlink()\n        raise\n", "damaged"),
+        (
+            "write_safely",
+            "os.replace(temporary, path)",
+            "path.write_bytes(temporary.read_bytes())",
+            "after a success",
+        ),
+        (
+            "write_safely",
+            "        raise\n",
+            "        os.path.exists(path) and path.unlink()\n        raise\n",
+            "damaged",
+        ),
         ("findings", '"A": "judges won"', '"A": "judges asleep"', "who has won"),
         ("findings", '"colour inversion"', '"healthy"', "sign of the colour"),
         ("findings", '"C": "healthy"', '"C": "judges won"', "in the game"),
@@ -140,12 +165,20 @@ def test_a_start_copies_or_negates(folders, tmp_path, sign):
         ("diagnose", "rows[-(len(rows) // 3):]", "rows", "not of all rows"),
         ("diagnose", "rows[-(len(rows) // 3):]", "rows[-1:]", "one bad row"),
         ("diagnose", "rows[-(len(rows) // 3):]", "rows[:len(rows) // 3]", "held against it"),
-        ("diagnose", '    if late("spread") < 0.2:\n        return "collapse"\n'
-         '    if late("colour") < 0:\n        return "colour inversion"\n',
-         '    if late("colour") < 0:\n        return "colour inversion"\n'
-         '    if late("spread") < 0.2:\n        return "collapse"\n', "spread comes first"),
-        ("diagnose", 'if min(row["judges"] for row in rows) >= 0.45:',
-         'if late("judges") >= 0.45:', "every row"),
+        (
+            "diagnose",
+            '    if late("spread") < 0.2:\n        return "collapse"\n'
+            '    if late("colour") < 0:\n        return "colour inversion"\n',
+            '    if late("colour") < 0:\n        return "colour inversion"\n'
+            '    if late("spread") < 0.2:\n        return "collapse"\n',
+            "spread comes first",
+        ),
+        (
+            "diagnose",
+            'if min(row["judges"] for row in rows) >= 0.45:',
+            'if late("judges") >= 0.45:',
+            "every row",
+        ),
         ("diagnose", 'late("judges") < 0.15', 'late("judges") > 0.15', "healthy run is called"),
         ("diagnose", 'late("colour") < 0:', 'late("colour") < -1:', "negative colour"),
         ("diagnose", '"collapse"', '"mode collapse"', "none of the diagnoses"),
@@ -157,8 +190,11 @@ def test_wrong_answers_get_a_hint(name, old, new, word):
 
 def test_judges_before_colours_is_named():
     wrong = answer(
-        "09", "diagnose",
-        ('    if late("spread")', '    if late("judges") < 0.15:\n        return "judges won"\n'
-         '    if late("spread")'),
+        "09",
+        "diagnose",
+        (
+            '    if late("spread")',
+            '    if late("judges") < 0.15:\n        return "judges won"\n    if late("spread")',
+        ),
     )
     assert "colour comes before" in check_diagnose.verdict(wrong)

@@ -58,11 +58,14 @@ def test_scene_means_are_what_bca_draws(uneven):
 def test_paired_is_the_package_s():
     rng = np.random.default_rng(2)
     hard, gain = rng.normal(26, 4, 20), rng.normal(0.4, 0.3, 20)
-    images = [[{"name": str(i), "scene": str(i // 2), "psnr_y": v} for i, v in enumerate(values)]
-              for values in (hard + gain, hard)]
+    images = [
+        [{"name": str(i), "scene": str(i // 2), "psnr_y": v} for i, v in enumerate(values)]
+        for values in (hard + gain, hard)
+    ]
     images[1] = [images[1][i] for i in rng.permutation(20)]
-    results = [{"protocol": "full-size", "images": each, "intervals": {"psnr_y": None}}
-               for each in images]
+    results = [
+        {"protocol": "full-size", "images": each, "intervals": {"psnr_y": None}} for each in images
+    ]
     want = difference(*results)["psnr_y"]
     one, two = ({image["name"]: image["psnr_y"] for image in each} for each in images)
     mean, low, high = answer("10", "paired")(one, two, {str(i): str(i // 2) for i in range(20)})
@@ -76,39 +79,63 @@ GROUPS = "[values[scenes == s] for s in np.unique(scenes)]"
 POOLED = "np.concatenate([groups[k] for k in chosen]).mean()"
 MATCHED = "np.array([one[name] - two[name] for name in names])"
 BCA = "bca(gaps, [scenes[name] for name in names])"
-TWO = ("np.subtract(*(bca([x[k] for k in names], [scenes[k] for k in names])[order] "
-       "for x, order in ((one, [0, 1]), (two, [1, 0]))))")
+TWO = (
+    "np.subtract(*(bca([x[k] for k in names], [scenes[k] for k in names])[order] "
+    "for x, order in ((one, [0, 1]), (two, [1, 0]))))"
+)
 
 
-@pytest.mark.parametrize("name, replacements, word", [
-    ("file_score", [(".clamp(0, 255)", ""), (".byte()", ".int()"),
-                    (".numpy()", ".numpy().astype(np.uint8)")], "wraps"),
-    ("file_score", [(".round()", "")], "truncates"),
-    ("file_score", [(".round()", ""), (SAVED, FLOAT)], "not rounded"),
-    ("file_score", [(".clamp(0, 255).round()", ""), (SAVED, FLOAT)], "neither clipped nor"),
-    ("file_score", [(".clamp(0, 255)", ""), (SAVED, FLOAT)], "not clipped"),
-    ("file_score", [(", luma)", ")")], "RGB"),
-    ("file_score", [("(output + 1) * 127.5", "output * 255")], "must become 0"),
-    ("file_score", [("psnr(saved, truth, luma)",
-                     "psnr(saved, truth, luma) - 20 * np.log10(255)")], "peak is 255"),
-    ("scene_means", [(GROUPS, "[values[[i]] for i in range(len(values))]")], "draw scenes"),
-    ("scene_means", [("rng.integers(len(groups), size=len(groups))",
-                      "rng.permutation(len(groups))")], "with replacement"),
-    ("scene_means", [(POOLED, "np.mean([groups[k].mean() for k in chosen])")],
-     "mean of the scenes' means"),
-    ("scene_means", [("size=len(groups)", "size=len(values)")], "as many scenes"),
-    ("scene_means", [("np.array(means)", "np.mean(means)")], "array of"),
-    ("paired", [("one[name] - two[name]", "two[name] - one[name]")], "the sign"),
-    ("paired", [(MATCHED, "np.array(list(one.values())) - np.array(list(two.values()))")],
-     "match pictures by name"),
-    ("paired", [("[scenes[name] for name in names]", "names")], "independent"),
-    ("paired", [(BCA, TWO)], "cancels only if"),
-    ("paired", [("gaps.mean()", "gaps.sum()")], "mean difference"),
-    ("honest_choice", [("validation.mean", "test.mean")], "chosen on the test set"),
-    ("honest_choice", [("test[best]", "validation[best]")], "score on validation"),
-    ("honest_choice", [("test[best].mean()", "test.max(0).mean()")], "picture by picture"),
-    ("honest_choice", [("test[best].mean()", "test.mean()")], "all systems"),
-    ("honest_choice", [("argmax", "argmin")], "lowest"),
-])
+@pytest.mark.parametrize(
+    "name, replacements, word",
+    [
+        (
+            "file_score",
+            [
+                (".clamp(0, 255)", ""),
+                (".byte()", ".int()"),
+                (".numpy()", ".numpy().astype(np.uint8)"),
+            ],
+            "wraps",
+        ),
+        ("file_score", [(".round()", "")], "truncates"),
+        ("file_score", [(".round()", ""), (SAVED, FLOAT)], "not rounded"),
+        ("file_score", [(".clamp(0, 255).round()", ""), (SAVED, FLOAT)], "neither clipped nor"),
+        ("file_score", [(".clamp(0, 255)", ""), (SAVED, FLOAT)], "not clipped"),
+        ("file_score", [(", luma)", ")")], "RGB"),
+        ("file_score", [("(output + 1) * 127.5", "output * 255")], "must become 0"),
+        (
+            "file_score",
+            [("psnr(saved, truth, luma)", "psnr(saved, truth, luma) - 20 * np.log10(255)")],
+            "peak is 255",
+        ),
+        ("scene_means", [(GROUPS, "[values[[i]] for i in range(len(values))]")], "draw scenes"),
+        (
+            "scene_means",
+            [("rng.integers(len(groups), size=len(groups))", "rng.permutation(len(groups))")],
+            "with replacement",
+        ),
+        (
+            "scene_means",
+            [(POOLED, "np.mean([groups[k].mean() for k in chosen])")],
+            "mean of the scenes' means",
+        ),
+        ("scene_means", [("size=len(groups)", "size=len(values)")], "as many scenes"),
+        ("scene_means", [("np.array(means)", "np.mean(means)")], "array of"),
+        ("paired", [("one[name] - two[name]", "two[name] - one[name]")], "the sign"),
+        (
+            "paired",
+            [(MATCHED, "np.array(list(one.values())) - np.array(list(two.values()))")],
+            "match pictures by name",
+        ),
+        ("paired", [("[scenes[name] for name in names]", "names")], "independent"),
+        ("paired", [(BCA, TWO)], "cancels only if"),
+        ("paired", [("gaps.mean()", "gaps.sum()")], "mean difference"),
+        ("honest_choice", [("validation.mean", "test.mean")], "chosen on the test set"),
+        ("honest_choice", [("test[best]", "validation[best]")], "score on validation"),
+        ("honest_choice", [("test[best].mean()", "test.max(0).mean()")], "picture by picture"),
+        ("honest_choice", [("test[best].mean()", "test.mean()")], "all systems"),
+        ("honest_choice", [("argmax", "argmin")], "lowest"),
+    ],
+)
 def test_the_check_names_the_mistake(name, replacements, word):
     assert word in CHECKS[name].verdict(answer("10", name, *replacements))

@@ -35,13 +35,15 @@ def lesson(tmp_path_factory):
     """A small lesson, run and stored by the tool."""
     path = tmp_path_factory.mktemp("notebooks") / "42-answer.ipynb"
     head = "# 42 · The answer\n\nBy the end you will have shown that one is more than zero."
-    notebook = new_notebook(cells=[
-        new_markdown_cell(head),
-        new_markdown_cell("<!-- measured -->\n<!-- /measured -->\n[itself](42-answer.ipynb)"),
-        new_code_cell("# set-up", metadata={"tags": ["setup"]}),
-        new_code_cell(FIGURE),
-        new_code_cell("1 + 1", metadata={"collapsed": True}),
-    ])
+    notebook = new_notebook(
+        cells=[
+            new_markdown_cell(head),
+            new_markdown_cell("<!-- measured -->\n<!-- /measured -->\n[itself](42-answer.ipynb)"),
+            new_code_cell("# set-up", metadata={"tags": ["setup"]}),
+            new_code_cell(FIGURE),
+            new_code_cell("1 + 1", metadata={"collapsed": True}),
+        ]
+    )
     nbformat.write(notebook, path)
     before = os.environ.get("CCLGAN_PROFILE")
     lessons.run(path, "cpu")
@@ -78,12 +80,15 @@ def nbval(path) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("old, new, verdict", [
-    ("✓ one is more", "✓ one is less", "1 failed"),
-    ('<img alt=\\"a line that rises', '<img alt=\\"a line that falls', "1 failed"),
-    ("profile 2", "profile 3", "1 failed"),
-    ("≈ 2.25", "≈ -7e-3", "3 passed"),
-])
+@pytest.mark.parametrize(
+    "old, new, verdict",
+    [
+        ("✓ one is more", "✓ one is less", "1 failed"),
+        ('<img alt=\\"a line that rises', '<img alt=\\"a line that falls', "1 failed"),
+        ("profile 2", "profile 3", "1 failed"),
+        ("≈ 2.25", "≈ -7e-3", "3 passed"),
+    ],
+)
 def test_comparison_sees_statements_not_measured_numbers(lesson, tmp_path, old, new, verdict):
     path = tmp_path / lesson.name
     text = lesson.read_text()
@@ -167,23 +172,26 @@ def widget_state(notebook):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("spoil, problem", [
-    (strip, "outputs are stripped"),
-    (strip, "not executed in order"),
-    (edit_text, "edited after the last run"),
-    (edit_code, "edited after the last run"),
-    (edit_setup, "not stamped"),
-    (forget_badge, "not stamped"),
-    (change_an_id, "not stamped"),
-    (break_a_link, "broken link: 43-question.ipynb"),
-    (drop_alt, "without alternative text"),
-    (bare_figure, "without alternative text"),
-    (warn, "DeprecationWarning"),
-    (path_in_output, "absolute path: /home/someone"),
-    (path_in_code, "absolute path: C:"),
-    (machine, "name of a machine"),
-    (widget_state, "not normalised"),
-])
+@pytest.mark.parametrize(
+    "spoil, problem",
+    [
+        (strip, "outputs are stripped"),
+        (strip, "not executed in order"),
+        (edit_text, "edited after the last run"),
+        (edit_code, "edited after the last run"),
+        (edit_setup, "not stamped"),
+        (forget_badge, "not stamped"),
+        (change_an_id, "not stamped"),
+        (break_a_link, "broken link: 43-question.ipynb"),
+        (drop_alt, "without alternative text"),
+        (bare_figure, "without alternative text"),
+        (warn, "DeprecationWarning"),
+        (path_in_output, "absolute path: /home/someone"),
+        (path_in_code, "absolute path: C:"),
+        (machine, "name of a machine"),
+        (widget_state, "not normalised"),
+    ],
+)
 def test_guard_finds(lesson, tmp_path, spoil, problem):
     path, notebook = stored(lesson, tmp_path)
     spoil(notebook)

@@ -51,8 +51,9 @@ def check_streak_map(answer):
     if near_to(seen(*unlimited)):
         raise Wrong("nearer than d1 a streak gets no brighter: t_r has max(d1, z)")
     if not near_to(want):
-        raise Wrong(f"at depths {surfaces} R should be {want[0].round(4)}, "
-                    f"yours is {got[0].round(4)}")
+        raise Wrong(
+            f"at depths {surfaces} R should be {want[0].round(4)}, yours is {got[0].round(4)}"
+        )
 
 
 @check("uncompose")
@@ -82,8 +83,10 @@ def check_uncompose(answer):
     if near((rainy + added) / (1 - R - A)):
         raise Wrong("the sign: R and A0 A were added, so subtract them")
     if not near(clean):
-        raise Wrong(f"compose and back should be the identity; the largest difference is "
-                    f"{np.abs(got - clean).max():.3f}")
+        raise Wrong(
+            f"compose and back should be the identity; the largest difference is "
+            f"{np.abs(got - clean).max():.3f}"
+        )
 
 
 @check("psnr_y")
@@ -109,16 +112,21 @@ def check_psnr_y(answer):
         return abs(got - value) < 5e-3
 
     if near(pooled):
-        raise Wrong("this pools the errors of all pictures before the logarithm: take the PSNR of "
-                    "each picture, then the mean")
+        raise Wrong(
+            "this pools the errors of all pictures before the logarithm: take the PSNR of "
+            "each picture, then the mean"
+        )
     if near(raw):
-        raise Wrong("these are RGB values in [-1, 1], while the peak of 255 belongs to 0 to 255: "
-                    "use luma first")
+        raise Wrong(
+            "these are RGB values in [-1, 1], while the peak of 255 belongs to 0 to 255: "
+            "use luma first"
+        )
     if near(rgb):
         raise Wrong("this is the PSNR of RGB: use luma first")
     if near(np.mean(each) - 20 * np.log10(255 / 219)):
-        raise Wrong("this is full-range luma (or the peak 219): Y runs from 16 to 235 and the "
-                    "peak is 255")
+        raise Wrong(
+            "this is full-range luma (or the peak 219): Y runs from 16 to 235 and the peak is 255"
+        )
     if near(sum(each)):
         raise Wrong("this is the sum over the pictures, not their mean")
     if near(min(each)) or near(max(each)):

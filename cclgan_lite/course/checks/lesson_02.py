@@ -19,13 +19,16 @@ def check_by_hand(answer):
     _same_shape(got, want)
     centred = x - x.mean((2, 3), keepdim=True)
     if near(got, centred / (x.var((2, 3), keepdim=True) + 1e-5).sqrt()):
-        raise Wrong("the variance is divided by H W - 1: use unbiased=False, or the mean of "
-                    "the squared deviations")
+        raise Wrong(
+            "the variance is divided by H W - 1: use unbiased=False, or the mean of "
+            "the squared deviations"
+        )
     if near(got, F.batch_norm(x, None, None, training=True)):
         raise Wrong("the mean runs over the batch too: that is batch norm; use dimensions (2, 3)")
     if near(got, F.layer_norm(x, x.shape[1:])):
-        raise Wrong("the mean runs over the channels too: that is layer norm; use "
-                    "dimensions (2, 3)")
+        raise Wrong(
+            "the mean runs over the channels too: that is layer norm; use dimensions (2, 3)"
+        )
     if near(got, centred):
         raise Wrong("the mean is gone, but nothing is divided by the standard deviation")
     if near(got, centred / (centred.square().mean((2, 3), keepdim=True) + 1e-5)):
@@ -57,8 +60,10 @@ def check_transposed(answer):
         if near(got, F.conv_transpose2d(x, kernel.flip(axis), stride=2)):
             raise Wrong("only one axis of the kernel is flipped")
     if not near(got, want):
-        raise Wrong("the values differ from F.conv_transpose2d: is there exactly one zero "
-                    "between neighbours?")
+        raise Wrong(
+            "the values differ from F.conv_transpose2d: is there exactly one zero "
+            "between neighbours?"
+        )
 
 
 @check("count_parameters")
@@ -111,8 +116,10 @@ def check_receptive_field(answer):
         raise Wrong("return both: the field and the jump")
     got = tuple(got)
     if got == walk(encoder, stride_first=True):
-        raise Wrong("the jump is multiplied too early: a stride spreads the layers behind it, "
-                    "not its own kernel")
+        raise Wrong(
+            "the jump is multiplied too early: a stride spreads the layers behind it, "
+            "not its own kernel"
+        )
     if got == walk(encoder, product=False):
         raise Wrong("the jump is only the last stride: strides multiply")
     if got[0] == 1 + sum(k - 1 for k, _ in encoder):

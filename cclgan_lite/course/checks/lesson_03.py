@@ -33,17 +33,23 @@ def check_hinge(answer):
     if near(judge, (F.relu(-real).mean() + F.relu(fake).mean()) / 2):
         raise Wrong("the margin of 1 is missing")
     if not near(judge, want):
-        raise Wrong("the judge's loss is not half of mean max(0, 1 - real) + "
-                    "mean max(0, 1 + fake)")
+        raise Wrong(
+            "the judge's loss is not half of mean max(0, 1 - real) + mean max(0, 1 + fake)"
+        )
     if near(generator, fake.mean()):
-        raise Wrong("the sign of the generator's loss: it wants high logits, so their mean "
-                    "counts negative")
+        raise Wrong(
+            "the sign of the generator's loss: it wants high logits, so their mean counts negative"
+        )
     if near(generator, F.relu(1 - fake).mean()):
         raise Wrong("the generator's loss has no margin: it is minus the mean logit")
     if not near(generator, -fake.mean()):
         raise Wrong("the generator's loss is minus the mean logit of its images")
-    if not all(near(g, w) for g, w in zip(slopes(judge, [real, fake]),
-                                           torch.autograd.grad(want, [real, fake]), strict=True)):
+    if not all(
+        near(g, w)
+        for g, w in zip(
+            slopes(judge, [real, fake]), torch.autograd.grad(want, [real, fake]), strict=True
+        )
+    ):
         raise Wrong("the judge's loss has lost its gradient: nothing is detached here")
     more = torch.cat([fake, 2 * fake])
     try:
@@ -64,17 +70,23 @@ def check_chance_levels(answer):
         raise Wrong("give a number for each form") from None
     for name, doubled in (("lsgan", 0.5), ("hinge", 2.0)):
         if answer[name] == doubled:
-            raise Wrong(f"{name}: the half in front of both terms is missing (or this is the "
-                        "logit, not the loss)")
+            raise Wrong(
+                f"{name}: the half in front of both terms is missing (or this is the "
+                "logit, not the loss)"
+            )
     if answer["lsgan"] == 1 or answer["hinge"] == 0.25:
         raise Wrong("are the two swapped?")
     if answer["hinge"] in (0, 0.5):
-        raise Wrong("hinge: the margin is missing; a logit of 0 costs 1 for real and 1 for "
-                    "generated images")
+        raise Wrong(
+            "hinge: the margin is missing; a logit of 0 costs 1 for real and 1 for "
+            "generated images"
+        )
     for name, level in (("lsgan", 0.25), ("hinge", 1.0)):
         if answer[name] != level:
-            raise Wrong(f"{name}: put one logit c for all images into the judge's loss and find "
-                        "its smallest value")
+            raise Wrong(
+                f"{name}: put one logit c for all images into the judge's loss and find "
+                "its smallest value"
+            )
 
 
 @check("best_judge")
@@ -84,8 +96,9 @@ def check_best_judge(answer):
     if near(got, q / (p + q)):
         raise Wrong("that is the share of generated samples: p and q are swapped")
     if near(got, p / q):
-        raise Wrong("the ratio p / q is not bounded: set the derivative to zero, the sum p + q "
-                    "goes below")
+        raise Wrong(
+            "the ratio p / q is not bounded: set the derivative to zero, the sum p + q goes below"
+        )
     if near(got, (p > q).float()) or near(got, (p - q).sign()):
         raise Wrong("a verdict is hinge's answer; LSGAN's best judge is a share between 0 and 1")
     if near(got, (p - q) / (p + q)):
@@ -101,10 +114,12 @@ def check_best_judge(answer):
         raise Wrong("hinge: its verdicts are +1 and -1, not 1 and 0")
     if not near(hinge, (p - q).sign()):
         if near(hinge[p != q], (p - q).sign()[p != q]):
-            raise Wrong("hinge: right but where p = q. There every D costs the same: take 0, "
-                        "sign(p - q)")
-        raise Wrong("hinge: the loss is linear in D with slope q - p, so D* sits at an end of "
-                    "[-1, 1]")
+            raise Wrong(
+                "hinge: right but where p = q. There every D costs the same: take 0, sign(p - q)"
+            )
+        raise Wrong(
+            "hinge: the loss is linear in D with slope q - p, so D* sits at an end of [-1, 1]"
+        )
 
 
 class _Counted(nn.Module):
@@ -143,13 +158,15 @@ def check_two_losses(answer):
     if gradient(loss_generator, generator) is None:
         raise Wrong("the generator's loss does not reach the generator: its image is detached")
     if gradient(loss_judge, generator) is not None:
-        raise Wrong("the judge's loss reaches the generator: detach the image that the judge "
-                    "learns from")
+        raise Wrong(
+            "the judge's loss reaches the generator: detach the image that the judge learns from"
+        )
     if not near(loss_judge, want_judge):
         raise Wrong("the judge's loss is not discriminator_loss(judge(real), judge(fake))")
     if not near(gradient(loss_judge, judge), want_slope):
-        raise Wrong("a part of the judge's loss does not reach the judge: detach the image, not "
-                    "the logits")
+        raise Wrong(
+            "a part of the judge's loss does not reach the judge: detach the image, not the logits"
+        )
     if not near(loss_generator, want_generator) or not near(
         gradient(loss_generator, generator), want
     ):

@@ -14,8 +14,10 @@ def check_cycle_floor(answer):
     three[2] = 0.9  # best answer 0: distances 0, 0, 0.9
     got = number(answer(three.clone()))
     if abs(got - 0.4) < 1e-4:
-        raise Wrong("that is the distance to the mean of the showers: the mean is best for "
-                    "squares, the median for absolute differences")
+        raise Wrong(
+            "that is the distance to the mean of the showers: the mean is best for "
+            "squares, the median for absolute differences"
+        )
     if abs(got - 0.9) < 1e-4:
         raise Wrong("that is the sum over the showers: take the mean over the K showers")
     if abs(got - 0.27) < 1e-4:
@@ -27,8 +29,10 @@ def check_cycle_floor(answer):
     want = (showers - showers.median(0).values).abs().mean()
     got = number(answer(showers.clone()))
     if got > want + 1e-5:
-        raise Wrong(f"there is a better x: {want:.4f} is possible, not {got:.4f}; choose x for "
-                    "every pixel of every channel by itself")
+        raise Wrong(
+            f"there is a better x: {want:.4f} is possible, not {got:.4f}; choose x for "
+            "every pixel of every channel by itself"
+        )
     if not got >= want - 1e-5:
         raise Wrong(f"no single picture comes that near to all showers: {want:.4f} is the least")
 
@@ -50,32 +54,42 @@ def check_image_pool(answer):
     if not torch.equal(first, numbered(1, 2, 3, 4)):
         raise Wrong("while there is room, each new picture is stored and returned as it is")
     # The pool is full. Three new pictures at a time, so that a coin for each batch would show.
-    stream = [[int(x) for x in pool(numbered(n, n + 1, n + 2))[:, 0, 0, 0]]
-              for n in range(5, 1205, 3)]
+    stream = [
+        [int(x) for x in pool(numbered(n, n + 1, n + 2))[:, 0, 0, 0]] for n in range(5, 1205, 3)
+    ]
     pairs = list(enumerate((got for batch in stream for got in batch), 5))
     new, old = sum(got == n for n, got in pairs), [got for n, got in pairs if got != n]
     if new == len(pairs):
-        raise Wrong("old pictures never come back: a full pool returns a stored one half of the "
-                    "time")
+        raise Wrong(
+            "old pictures never come back: a full pool returns a stored one half of the time"
+        )
     if new == 0:
-        raise Wrong("new pictures never come back: with probability one half the new one is "
-                    "returned")
+        raise Wrong(
+            "new pictures never come back: with probability one half the new one is returned"
+        )
     if not 0.4 < new / len(pairs) < 0.6:
-        raise Wrong(f"new pictures are returned {new / len(pairs):.0%} of the time, not half of "
-                    "it")
+        raise Wrong(
+            f"new pictures are returned {new / len(pairs):.0%} of the time, not half of it"
+        )
     if max(old) <= 4:
-        raise Wrong("the stored pictures are never replaced: the pool must take the new picture "
-                    "in the place of the one it gives out")
+        raise Wrong(
+            "the stored pictures are never replaced: the pool must take the new picture "
+            "in the place of the one it gives out"
+        )
     if len(set(old)) < len(old):
-        raise Wrong("a picture was given out twice: what leaves the pool is replaced by the new "
-                    "picture, so take the old one out before you store the new one")
+        raise Wrong(
+            "a picture was given out twice: what leaves the pool is replaced by the new "
+            "picture, so take the old one out before you store the new one"
+        )
     stored, oldest = [1, 2, 3, 4], 0
     for n, got in pairs:
         if got == n:
             continue
         if got not in stored:
-            raise Wrong(f"picture {got} came back, though it was returned as it was when the pool "
-                        "was full already: then it is not stored")
+            raise Wrong(
+                f"picture {got} came back, though it was returned as it was when the pool "
+                "was full already: then it is not stored"
+            )
         oldest += got == stored[0]
         stored.remove(got)
         stored.append(n)
@@ -83,20 +97,26 @@ def check_image_pool(answer):
         raise Wrong("some stored picture never leaves: each of the `size` places may be drawn")
     if oldest == len(old):
         raise Wrong("always the oldest picture comes back: draw a random one")
-    if all(len({got == n for n, got in enumerate(batch, 5 + 3 * i)}) == 1
-           for i, batch in enumerate(stream)):
+    if all(
+        len({got == n for n, got in enumerate(batch, 5 + 3 * i)}) == 1
+        for i, batch in enumerate(stream)
+    ):
         raise Wrong("a whole batch is swapped or not: draw for each picture by itself")
     for _ in range(9):
         small = answer(size=2)
         if not torch.equal(small(numbered(-1, -2)), numbered(-1, -2)):
-            raise Wrong("two pools share their pictures: they belong to the instance (self), not "
-                        "to the class")
+            raise Wrong(
+                "two pools share their pictures: they belong to the instance (self), not "
+                "to the class"
+            )
     if [int(x) for x in small(numbered(*range(40)))[:, 0, 0, 0]] == [*range(40)]:
         raise Wrong("a pool of size 2 takes more than two pictures")
     moving = torch.zeros(4, 3, 2, 2, requires_grad=True)
     if any(small(moving).requires_grad for _ in range(9)):
-        raise Wrong("what the pool returns still carries a gradient: detach the pictures, a judge "
-                    "must not train the generator")
+        raise Wrong(
+            "what the pool returns still carries a gradient: detach the pictures, a judge "
+            "must not train the generator"
+        )
 
 
 @check("transplant")
@@ -116,14 +136,22 @@ def check_transplant(answer):
     if got.shape != target.shape:
         raise Wrong(f"the picture must keep its shape {tuple(target.shape)}")
     mistakes = [
-        (target - code,
-         "the sign is wrong: the code is what cooperating adds, cooperating - honest"),
-        (cooperating(rainy),
-         "that is the derained picture itself: the code goes on top of target"),
-        ((target + cooperating(rainy)).clamp(-1, 1),
-         "that adds the whole derained picture: subtract what honest makes of it"),
-        (target + cooperating(target) - honest(target),
-         "the code must come from rainy, not from target"),
+        (
+            target - code,
+            "the sign is wrong: the code is what cooperating adds, cooperating - honest",
+        ),
+        (
+            cooperating(rainy),
+            "that is the derained picture itself: the code goes on top of target",
+        ),
+        (
+            (target + cooperating(rainy)).clamp(-1, 1),
+            "that adds the whole derained picture: subtract what honest makes of it",
+        ),
+        (
+            target + cooperating(target) - honest(target),
+            "the code must come from rainy, not from target",
+        ),
     ]
     for value, hint in mistakes:
         if near(got, value):
@@ -131,6 +159,8 @@ def check_transplant(answer):
     if not near(got, target + code):
         raise Wrong("expected target plus the difference of what the two derainers make of rainy")
     for end in (1.0, -1.0):
-        if not near(end * answer(lambda x, end=end: x + 2 * end, honest, rainy, target),
-                    torch.ones_like(target)):
+        if not near(
+            end * answer(lambda x, end=end: x + 2 * end, honest, rainy, target),
+            torch.ones_like(target),
+        ):
             raise Wrong("a picture lies in [-1, 1]: clamp the sum to that")

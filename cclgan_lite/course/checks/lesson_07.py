@@ -47,8 +47,10 @@ def check_inter_ccl(answer):
             return (a - b).square().flatten(1).mean(1)
 
         mistakes = [
-            (whole.mean() / far.mean(),
-             "that divides mean by mean: one ratio per picture, then the mean over pictures"),
+            (
+                whole.mean() / far.mean(),
+                "that divides mean by mean: one ratio per picture, then the mean over pictures",
+            ),
             (whole / far, "the mean over the pictures is missing"),
             ((whole / far).sum(), "that is the sum over the pictures: take the mean"),
             ((close / far).mean(), "the fake pair, 0.2 d(n~, n*), is missing"),
@@ -57,13 +59,19 @@ def check_inter_ccl(answer):
             ((d(s, n) + 0.2 * pair).div(far).mean(), "d(n~, n) is missing in the numerator"),
             ((whole / d(g, r)).mean(), "d(n*, r) is missing in the denominator"),
             ((whole / d(s, r)).mean(), "d(n~, r) is missing in the denominator"),
-            (((far + 0.2 * pair) / close).mean(),
-             "real positive and negative are swapped: near the clean, far from the rainy one"),
+            (
+                ((far + 0.2 * pair) / close).mean(),
+                "real positive and negative are swapped: near the clean, far from the rainy one",
+            ),
             ((far / whole).mean(), "the ratio is upside down: positives above, negatives below"),
             ((whole - far).mean(), "that is a difference: divide by the distances to r"),
-            (((square(g, n) + square(s, n) + 0.2 * square(g, s))
-              / (square(g, r) + square(s, r))).mean(),
-             "d is the mean absolute difference, not the squared one"),
+            (
+                (
+                    (square(g, n) + square(s, n) + 0.2 * square(g, s))
+                    / (square(g, r) + square(s, r))
+                ).mean(),
+                "d is the mean absolute difference, not the squared one",
+            ),
         ]
         for value, hint in mistakes:
             if near(got, value):
@@ -74,8 +82,10 @@ def check_inter_ccl(answer):
     for name, grad, wanted in zip(names, grads, whole_grads, strict=True):
         if not near(grad, wanted):
             lost = "no gradient" if grad is None else "only a part of the gradient"
-            raise Wrong(f"{lost} reaches `{name}`: nothing is detached here, because the judge "
-                        "learns through all four pictures")
+            raise Wrong(
+                f"{lost} reaches `{name}`: nothing is detached here, because the judge "
+                "learns through all four pictures"
+            )
     if not torch.isfinite(torch.as_tensor(answer(r, r, n, r))):
         raise Wrong("where both queries equal the negative it divides by zero: add eps")
 
@@ -95,8 +105,14 @@ def check_who_moves(answer):
     trained, forgotten, stale = nn.Linear(3, 1), nn.Linear(3, 1), nn.Linear(3, 1)
     half, frozen, x = _Half(), nn.Linear(3, 1).requires_grad_(False), torch.randn(4, 3)
     flat = nn.Linear(3, 1)
-    networks = {"trained": trained, "forgotten": forgotten, "stale": stale, "half": half,
-                "frozen": frozen, "flat": flat}
+    networks = {
+        "trained": trained,
+        "forgotten": forgotten,
+        "stale": stale,
+        "half": half,
+        "frozen": frozen,
+        "flat": flat,
+    }
     optimizer = torch.optim.SGD(
         [p for net in (trained, stale, half, flat) for p in net.parameters()], 0.1
     )
@@ -112,11 +128,15 @@ def check_who_moves(answer):
     if not isinstance(got, dict) or set(got) != set(want):
         raise Wrong("return a dictionary with one entry per network")
     if not any(got.values()):
-        raise Wrong("nobody moves: either no step was taken, or the parameters from before were "
-                    "not copied (clone) and changed along with their networks")
+        raise Wrong(
+            "nobody moves: either no step was taken, or the parameters from before were "
+            "not copied (clone) and changed along with their networks"
+        )
     if got["forgotten"] or got["flat"]:
-        raise Wrong("a gradient is not a move: one network has a gradient and no optimiser, "
-                    "another an optimiser and a gradient of zero; compare the parameters")
+        raise Wrong(
+            "a gradient is not a move: one network has a gradient and no optimiser, "
+            "another an optimiser and a gradient of zero; compare the parameters"
+        )
     if got["stale"]:
         raise Wrong("an old gradient took part in the step: call zero_grad before backward")
     if not got["half"]:
@@ -150,22 +170,34 @@ def check_rain_to_content(answer):
         return (rainy[i] - clean[j]).abs().mean()
 
     mistakes = [
-        (rain / mean(dry, every),
-         "content includes each scene's distance to itself, zero: only different scenes count"),
+        (
+            rain / mean(dry, every),
+            "content includes each scene's distance to itself, zero: only different scenes count",
+        ),
         (content / rain, "the ratio is upside down: rain above, content below"),
-        (rain / mean(mixed, different),
-         "content is measured from rainy to clean scenes and so contains rain: take clean ones"),
-        (mean(mixed, different) / content,
-         "rain is measured between different scenes: compare the same scene with and without"),
-        (mean(mixed, every) / content,
-         "rain is measured between different scenes too: compare the same scene with and without"),
+        (
+            rain / mean(mixed, different),
+            "content is measured from rainy to clean scenes and so contains rain: take clean ones",
+        ),
+        (
+            mean(mixed, different) / content,
+            "rain is measured between different scenes: compare the same scene with and without",
+        ),
+        (
+            mean(mixed, every) / content,
+            "rain is measured between different scenes too: compare the same scene with and without",
+        ),
         (rain, "the content in the denominator is missing"),
         ((rainy - clean).mean() / content, "the absolute value is missing in the rain"),
-        ((rainy - clean).square().mean()
-         / mean(lambda i, j: (clean[i] - clean[j]).square().mean(), different),
-         "d is the mean absolute difference, not the squared one"),
-        (rain / (clean - clean.roll(1, 0)).abs().mean(),
-         "only neighbours are compared: content is the mean over all pairs of different scenes"),
+        (
+            (rainy - clean).square().mean()
+            / mean(lambda i, j: (clean[i] - clean[j]).square().mean(), different),
+            "d is the mean absolute difference, not the squared one",
+        ),
+        (
+            rain / (clean - clean.roll(1, 0)).abs().mean(),
+            "only neighbours are compared: content is the mean over all pairs of different scenes",
+        ),
     ]
     for value, hint in mistakes:
         if near(got, value):

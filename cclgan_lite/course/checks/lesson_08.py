@@ -23,8 +23,10 @@ def check_totals(answer):
     weights = {"shared": 0.5, "game": 3.0, "contrast": 2.0}
     got = answer(losses, weights)
     if losses["game"]["generators"].item() != 6 or losses["game"]["discriminators"].item() != 10:
-        raise Wrong("the losses that came in were changed: += works in place on a tensor, so "
-                    "begin each sum with a number")
+        raise Wrong(
+            "the losses that came in were changed: += works in place on a tensor, so "
+            "begin each sum with a number"
+        )
     if not isinstance(got, dict) or set(got) != {"generators", "discriminators"}:
         raise Wrong("the keys are the audiences: {'generators': ..., 'discriminators': ...}")
     g, d = (torch.as_tensor(got[k]).item() for k in ("generators", "discriminators"))
@@ -75,13 +77,17 @@ def check_remembering(answer):
     nets, one, two = _nets(), torch.ones(1), 10 * torch.ones(1)
     view = answer(nets, one, two)
     questions = [
-        (view.image, ("derained",), 2.0), (view.features, ("rainer", "derained"), 7.0),
-        (view.image, ("rerained",), 6.0), (view.image, ("rederained",), 60.0),
-        (view.logits, ("judge_clean", "derained"), 10.0), (view.image, ("rained",), 30.0),
+        (view.image, ("derained",), 2.0),
+        (view.features, ("rainer", "derained"), 7.0),
+        (view.image, ("rerained",), 6.0),
+        (view.image, ("rederained",), 60.0),
+        (view.logits, ("judge_clean", "derained"), 10.0),
+        (view.image, ("rained",), 30.0),
         (view.logits, ("judge_clean", "clean"), 50.0),
         (view.logits, ("judge_rainy", "clean"), 70.0),
         (view.features, ("judge_clean", "derained"), 11.0),
-        (view.features, ("derainer", "rainy"), 3.0), (view.features, ("rainer", "clean"), 31.0),
+        (view.features, ("derainer", "rainy"), 3.0),
+        (view.features, ("rainer", "clean"), 31.0),
     ]
     answers = [ask(*what) for ask, what, _ in questions]
     for (_, what, want), got in zip(questions, answers, strict=True):
@@ -91,17 +97,25 @@ def check_remembering(answer):
                 f"asked for {' and '.join(what)}, it answers with another pass: the key must "
                 "name the network and the picture"
             )
-    for got, what, want in ((answers[2], "an image", 3.0), (answers[1]["tap"], "a feature", 3.0),
-                            (answers[4], "a logit", 5.0)):
+    for got, what, want in (
+        (answers[2], "an image", 3.0),
+        (answers[1]["tap"], "a feature", 3.0),
+        (answers[4], "a logit", 5.0),
+    ):
         if not near(slopes(got, [nets["derainer"].scale])[0], want):
-            raise Wrong(f"the gradient is lost on its way through {what}: keep outputs as they "
-                        "are, without detach or no_grad")
+            raise Wrong(
+                f"the gradient is lost on its way through {what}: keep outputs as they "
+                "are, without detach or no_grad"
+            )
     if max(max(net.passes.values()) for net in nets.values()) > 1:
-        raise Wrong("some pass is still made twice: look it up before you make it, and keep what "
-                    "you made")
+        raise Wrong(
+            "some pass is still made twice: look it up before you make it, and keep what you made"
+        )
     if not near(answer(nets, 4 * one, two).image("derained"), torch.tensor([8.0])):
-        raise Wrong("it remembers the step before: the dictionary must belong to the instance, "
-                    "not to the class")
+        raise Wrong(
+            "it remembers the step before: the dictionary must belong to the instance, "
+            "not to the class"
+        )
 
 
 def _game(order: tuple[str, ...]):
@@ -113,9 +127,10 @@ def _game(order: tuple[str, ...]):
     fake = maker(noise)
     answers = judge(fake).tanh()
     losses = {
-        "game": {"generators": (answers - 1).square().mean(),
-                 "discriminators": answers.square().mean()
-                 + (judge(real).tanh() - 1).square().mean()},
+        "game": {
+            "generators": (answers - 1).square().mean(),
+            "discriminators": answers.square().mean() + (judge(real).tanh() - 1).square().mean(),
+        },
         "contrast": {"generators": (fake - real).abs().mean()},
     }
     losses["shared"] = dict.fromkeys(nets, (judge(fake) - judge(noise)).square().mean())
@@ -139,10 +154,12 @@ def _expected(weights: dict, leak: bool = False, old: float = 0.0) -> dict:
     for who, net in nets.items():
         value = sum(sums.values()) if leak else sums[who]
         grads = torch.autograd.grad(value, list(net.parameters()), retain_graph=True)
-        after[who] = torch.cat([
-            (p - 0.1 * (g + old)).detach().flatten()
-            for p, g in zip(net.parameters(), grads, strict=True)
-        ])
+        after[who] = torch.cat(
+            [
+                (p - 0.1 * (g + old)).detach().flatten()
+                for p, g in zip(net.parameters(), grads, strict=True)
+            ]
+        )
     return after
 
 
@@ -151,36 +168,50 @@ def check_update(answer):
     """The parameters after one step of gradient descent, for both orders of the optimisers."""
     for order in (("generators", "discriminators"), ("discriminators", "generators")):
         nets, losses, optimizers = _game(order)
-        before = {k: torch.cat([p.detach().flatten() for p in n.parameters()])
-                  for k, n in nets.items()}
+        before = {
+            k: torch.cat([p.detach().flatten() for p in n.parameters()]) for k, n in nets.items()
+        }
         try:
             got = answer(losses, _WEIGHTS, optimizers)
         except RuntimeError as error:
             if "inplace" in str(error):
-                raise Wrong("someone moved before all gradients were taken: first every backward, "
-                            "then every step") from error
+                raise Wrong(
+                    "someone moved before all gradients were taken: first every backward, "
+                    "then every step"
+                ) from error
             if "second time" in str(error):
-                raise Wrong("the graph is gone after the first backward: the players share it, so "
-                            "retain_graph=True") from error
+                raise Wrong(
+                    "the graph is gone after the first backward: the players share it, so "
+                    "retain_graph=True"
+                ) from error
             raise
-        after = {k: torch.cat([p.detach().flatten() for p in n.parameters()])
-                 for k, n in nets.items()}
+        after = {
+            k: torch.cat([p.detach().flatten() for p in n.parameters()]) for k, n in nets.items()
+        }
         want = _expected(_WEIGHTS)
         if all(near(after[k], want[k]) for k in want):
             continue
         for who in after:
             if torch.equal(after[who], before[who]):
-                raise Wrong(f"the {who} did not move: zero_grad comes before backward, and every "
-                            "optimizer takes a step")
+                raise Wrong(
+                    f"the {who} did not move: zero_grad comes before backward, and every "
+                    "optimizer takes a step"
+                )
         mistakes = [
             ({"weights": dict.fromkeys(_WEIGHTS, 1.0)}, "the weights are forgotten"),
-            ({"weights": _WEIGHTS, "old": 0.3},
-             "old gradients take part in the step: zero_grad is missing"),
-            ({"weights": _WEIGHTS, "leak": True},
-             "gradients leak: each player also follows the other's losses. Confine backward to "
-             "its own parameters with inputs="),
-            ({"weights": _WEIGHTS, "leak": True, "old": 0.3},
-             "gradients leak, and zero_grad is missing"),
+            (
+                {"weights": _WEIGHTS, "old": 0.3},
+                "old gradients take part in the step: zero_grad is missing",
+            ),
+            (
+                {"weights": _WEIGHTS, "leak": True},
+                "gradients leak: each player also follows the other's losses. Confine backward to "
+                "its own parameters with inputs=",
+            ),
+            (
+                {"weights": _WEIGHTS, "leak": True, "old": 0.3},
+                "gradients leak, and zero_grad is missing",
+            ),
         ]
         for how, hint in mistakes:
             if all(near(after[k], v) for k, v in _expected(**how).items()):
@@ -206,7 +237,8 @@ def check_update(answer):
 def check_shares(answer):
     """Norms of weighted gradients, as parts of their sum."""
     gradients = {
-        "a": torch.tensor([3.0, -4.0]), "b": torch.tensor([0.0, 1.0]),
+        "a": torch.tensor([3.0, -4.0]),
+        "b": torch.tensor([0.0, 1.0]),
         "c": torch.tensor([8.0, 6.0]),
     }
     weights = {"c": 0.2, "a": 1.0, "b": 5.0}
@@ -228,17 +260,25 @@ def check_shares(answer):
         (parts([25.0, 5.0, 20.0]), "these are squares: the norm is their root"),
         (parts([25.0, 25.0, 4.0]), "these are squares: the norm is their root"),
         (parts([v * v for v in raw]), "the weights are forgotten, and squares are not norms"),
-        (parts(first), "that is the sum of absolute values: the norm is the root of the sum of "
-                       "squares"),
+        (
+            parts(first),
+            "that is the sum of absolute values: the norm is the root of the sum of squares",
+        ),
         (parts(signed), "that is the sum of the entries, which cancel: take the norm"),
         ([1.0, 1.0, 1.0], "each is divided by itself: divide by the sum over the losses"),
-        (parts([1.0, 1.0, 50.0]),
-         "weights belong to losses by name, not by their place in the dictionary"),
+        (
+            parts([1.0, 1.0, 50.0]),
+            "weights belong to losses by name, not by their place in the dictionary",
+        ),
     ]
     length = sum((weights[k] * g for k, g in gradients.items()), torch.zeros(2)).norm().item()
-    mistakes.append(([v / length for v in weighted],
-                     "divided by the norm of the sum: parts that fight cancel there, and the "
-                     "shares exceed 1 together. Divide by the sum of the norms"))
+    mistakes.append(
+        (
+            [v / length for v in weighted],
+            "divided by the norm of the sum: parts that fight cancel there, and the "
+            "shares exceed 1 together. Divide by the sum of the norms",
+        )
+    )
     for values, hint in mistakes:
         if near(values, got):
             raise Wrong(hint)

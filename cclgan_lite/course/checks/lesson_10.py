@@ -66,19 +66,26 @@ def check_scene_means(answer):
     if got < 1e-9:
         raise Wrong("every drawn set is the whole set: draw with replacement")
     if within > 1e-6:
-        raise Wrong("pictures were drawn one by one: the pictures of a scene stay together, "
-                    "so draw scenes")
+        raise Wrong(
+            "pictures were drawn one by one: the pictures of a scene stay together, so draw scenes"
+        )
     if set(uneven.round(6)) == {0.0, 0.5, 1.0}:
-        raise Wrong("this is the mean of the scenes' means: a scene of nine pictures counts "
-                    "nine times as much as a scene of one")
+        raise Wrong(
+            "this is the mean of the scenes' means: a scene of nine pictures counts "
+            "nine times as much as a scene of one"
+        )
     if abs(got / want - 1) > 0.15:
-        raise Wrong("draw as many scenes as there are: the drawn means spread by "
-                    f"{got:.3f}, and should by {want:.3f}")
+        raise Wrong(
+            "draw as many scenes as there are: the drawn means spread by "
+            f"{got:.3f}, and should by {want:.3f}"
+        )
     if set(uneven.round(6)) == {0.0, 1.0}:
         raise Wrong("draw as many scenes as there are, not one fewer")
     if set(uneven.round(6)) != {0.0, 0.9, 1.0}:
-        raise Wrong("with a scene of one picture (0) and one of nine (1), a drawn mean is 0, 0.9 "
-                    f"or 1; yours has {uneven.min():.3f} to {uneven.max():.3f}")
+        raise Wrong(
+            "with a scene of one picture (0) and one of nine (1), a drawn mean is 0, 0.9 "
+            f"or 1; yours has {uneven.min():.3f} to {uneven.max():.3f}"
+        )
 
 
 @check("paired")
@@ -107,17 +114,23 @@ def check_paired(answer):
     if near(want):
         return
     if near(interval(gain)):
-        raise Wrong("the interval treats pictures as independent: hand the scenes to bca, in the "
-                    "order of the differences")
-    by_place = [interval(shuffled, s) for s in (
-        [scenes[n] for n in one], [scenes[n] for n in two], None)]
+        raise Wrong(
+            "the interval treats pictures as independent: hand the scenes to bca, in the "
+            "order of the differences"
+        )
+    by_place = [
+        interval(shuffled, s) for s in ([scenes[n] for n in one], [scenes[n] for n in two], None)
+    ]
     if any(near(x) for x in by_place):
         raise Wrong("the files are in different orders: match pictures by name")
     if high - low > 2.5 * width:
-        raise Wrong("this combines two intervals, or pairs the wrong pictures: how hard a "
-                    "picture is cancels only if each picture's difference is taken first")
-    raise Wrong(f"should be about {want[0]:.2f} to {want[1]:.2f} dB, yours is "
-                f"{low:.2f} to {high:.2f}")
+        raise Wrong(
+            "this combines two intervals, or pairs the wrong pictures: how hard a "
+            "picture is cancels only if each picture's difference is taken first"
+        )
+    raise Wrong(
+        f"should be about {want[0]:.2f} to {want[1]:.2f} dB, yours is {low:.2f} to {high:.2f}"
+    )
 
 
 @check("honest_choice")
@@ -147,6 +160,8 @@ def check_honest_choice(answer):
         raise Wrong("this is the system with the lowest validation score")
     for system, scores in enumerate(test):
         if near(scores.mean()):
-            raise Wrong(f"this is the test score of system {system}; system {best} has the "
-                        "highest mean on validation")
+            raise Wrong(
+                f"this is the test score of system {system}; system {best} has the "
+                "highest mean on validation"
+            )
     raise Wrong(f"should be {test[best].mean():.2f} dB, yours is {float(got):.2f}")

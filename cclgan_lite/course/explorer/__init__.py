@@ -1,13 +1,13 @@
 """The loss-weight explorer of lesson 08: what each loss wants, and what its weight does.
 
-    setting.py      what the controls say
-    checkpoint.py   a run that is half-way, shipped
-    gradients.py    what each loss wants of the derained picture, exact for any weights
-    lab.py          train a little, with weights of one's choice
-    atlas.py        finished small runs, shipped
-    views.py        HTML and PNGs of all that
-    widgets.py      the controls
-    montage.py      figures for readers without a kernel
+setting.py      what the controls say
+checkpoint.py   a run that is half-way, shipped
+gradients.py    what each loss wants of the derained picture, exact for any weights
+lab.py          train a little, with weights of one's choice
+atlas.py        finished small runs, shipped
+views.py        HTML and PNGs of all that
+widgets.py      the controls
+montage.py      figures for readers without a kernel
 """
 
 from cclgan_lite.course.explorer.atlas import Atlas

@@ -45,7 +45,8 @@ class Atlas:
         """The runs of the grid by their weights on `AXES`."""
         return {
             tuple(run["setting"][axis] for axis in AXES): run
-            for run in self.runs if run["name"].startswith("lcl")
+            for run in self.runs
+            if run["name"].startswith("lcl")
         }
 
     def values(self, axis: str) -> list[float]:
@@ -72,9 +73,11 @@ class Atlas:
 
     def repetitions(self) -> list[Mapping]:
         """The runs of the paper's weights that differ in nothing but the seed."""
-        return [run for run in self.runs
-                if all(run["setting"][axis] == weight for axis, weight in PAPER.items())
-                and run["row"]]
+        return [
+            run
+            for run in self.runs
+            if all(run["setting"][axis] == weight for axis, weight in PAPER.items()) and run["row"]
+        ]
 
     def spread(self) -> float:
         """Highest minus lowest PSNR in dB of the repetitions: smaller differences mean nothing."""
@@ -87,7 +90,9 @@ class Atlas:
         The last rows of Tables 3 and 4 repeat rows D and C of Table 2.
         """
         ours = {run["row"]: run for run in reversed(self.runs)}  # the first seed wins
-        same = {"intra-CCL, both negatives": "D: without inter-CCL",
-                "inter-CCL, both positives": "C: without intra-CCL"}
+        same = {
+            "intra-CCL, both negatives": "D: without inter-CCL",
+            "inter-CCL, both positives": "C: without intra-CCL",
+        }
         (paper,) = sections(dataset="raincityscapes", ablations=True)
         return [(row, ours.get(same.get(row.system, row.system))) for row in paper.rows]

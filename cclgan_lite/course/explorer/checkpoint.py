@@ -30,11 +30,15 @@ def checkpoint_bytes(networks: Mapping[str, nn.Module], method: CCLGAN, **about:
     """
     tensors = {
         f"{name}.{key}": value.detach().cpu().half().contiguous()
-        for name, network in networks.items() if name != "embedder"
+        for name, network in networks.items()
+        if name != "embedder"
         for key, value in network.state_dict().items()
     }
-    metadata = {"format": FORMAT, "method": json.dumps(cattrs.unstructure(method)),
-                "about": json.dumps(about)}
+    metadata = {
+        "format": FORMAT,
+        "method": json.dumps(cattrs.unstructure(method)),
+        "about": json.dumps(about),
+    }
     return save(tensors, metadata)
 
 
@@ -58,10 +62,13 @@ def load_into(networks: Mapping[str, nn.Module], tensors: Mapping[str, Tensor]) 
     """Put a checkpoint's weights into networks that its method built."""
     for name, network in networks.items():
         if name != "embedder":
-            network.load_state_dict({
-                key.removeprefix(f"{name}."): value
-                for key, value in tensors.items() if key.startswith(f"{name}.")
-            })
+            network.load_state_dict(
+                {
+                    key.removeprefix(f"{name}."): value
+                    for key, value in tensors.items()
+                    if key.startswith(f"{name}.")
+                }
+            )
 
 
 def load_networks(path: str | Path = SHIPPED) -> tuple[CCLGAN, dict[str, nn.Module]]:

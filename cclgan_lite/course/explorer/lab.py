@@ -57,7 +57,10 @@ class Lab:
         self.setting, self.seed, self.scenes, self.idle = setting, seed, scenes, idle
         method, self._start = read_checkpoint(checkpoint) if checkpoint else (METHOD, None)
         self.config = replace(
-            CONFIG, method=method, seed=seed, lr=lr,
+            CONFIG,
+            method=method,
+            seed=seed,
+            lr=lr,
             decay_from=CONFIG.decay_from if total_steps else 1.0,
         )
         self.total_steps = total_steps or 10**9  # far away: no decay
@@ -69,7 +72,8 @@ class Lab:
         with torch.random.fork_rng(devices=[]):
             self.trainer = Trainer(self.config, self.total_steps, torch.device("cpu"))
         self.trainer.terms = {
-            name: term for name, term in self.setting.terms(self.config.method).items()
+            name: term
+            for name, term in self.setting.terms(self.config.method).items()
             if term.weight or self.idle
         }
         self.trainer.looks = [k for term in self.trainer.terms.values() for k in term.looks()]
@@ -102,8 +106,9 @@ class Lab:
         """Random crops of the training scenes, a function of (seed, step)."""
         rng = np.random.default_rng((self.seed, step))
         batch = {}
-        for name, pictures in zip(("rainy", "clean"), unpaired_scenes(self.scenes, SIZE),
-                                  strict=True):
+        for name, pictures in zip(
+            ("rainy", "clean"), unpaired_scenes(self.scenes, SIZE), strict=True
+        ):
             crops = []
             for i in rng.integers(len(pictures), size=BATCH):
                 y, x = rng.integers(SIZE - CROP + 1, size=2)

@@ -29,11 +29,20 @@ METHOD = CCLGAN(
 )
 LOSSES = tuple(METHOD.terms())
 TITLES = {
-    "adversarial": "adversarial", "lcl": "LCL", "intra": "intra-CCL", "inter": "inter-CCL",
-    "identity": "identity", "rederain": "re-derain L1",
+    "adversarial": "adversarial",
+    "lcl": "LCL",
+    "intra": "intra-CCL",
+    "inter": "inter-CCL",
+    "identity": "identity",
+    "rederain": "re-derain L1",
 }
-SHORT = TITLES | {"adversarial": "adv.", "intra": "intra", "inter": "inter", "identity": "ident.",
-                  "rederain": "re-derain"}
+SHORT = TITLES | {
+    "adversarial": "adv.",
+    "intra": "intra",
+    "inter": "inter",
+    "identity": "ident.",
+    "rederain": "re-derain",
+}
 
 
 @dataclass(frozen=True)
@@ -67,8 +76,11 @@ class Setting:
         """All losses of `method`, also those of weight zero, as this setting wants them."""
         changes: dict[str, dict] = {
             "lcl": {"temperature": self.temperature},
-            "intra": {"temperature": self.temperature, "form": self.form,
-                      "fake_weight": self.fake_weight},
+            "intra": {
+                "temperature": self.temperature,
+                "form": self.form,
+                "fake_weight": self.fake_weight,
+            },
             "inter": {"temperature": self.temperature, "form": self.form},
         }
         return {

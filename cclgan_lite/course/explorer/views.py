@@ -73,8 +73,10 @@ def share_table(
     for i, name in enumerate(names):
         parts = [float(of[i]) for of in shares.values()]
         cells = "".join(f'<td style="{_cell("right")}">{100 * part:.1f} %</td>' for part in parts)
-        bar = (f'<div style="width: {100 * parts[-1]:.1f}%; min-width: 1px; height: 0.9em; '
-               f'background: {BLUE}"></div>')
+        bar = (
+            f'<div style="width: {100 * parts[-1]:.1f}%; min-width: 1px; height: 0.9em; '
+            f'background: {BLUE}"></div>'
+        )
         rows += (
             f'<tr><th scope="row" style="{_cell("left")}">{TITLES[name]}</th>{cells}'
             f'<td style="{_cell("left")}; width: 8em">{bar}</td>'
@@ -91,8 +93,7 @@ def share_table(
 def cosine_table(names: Sequence[str], cosines: np.ndarray, whose: str) -> str:
     """Which losses fight: red pulls together, blue apart."""
     head = "".join(
-        f'<th scope="col" style="{_cell("center")}">{SHORT[name]}</th>'
-        for name in names
+        f'<th scope="col" style="{_cell("center")}">{SHORT[name]}</th>' for name in names
     )
     rows = ""
     for i, name in enumerate(names):
@@ -101,8 +102,7 @@ def cosine_table(names: Sequence[str], cosines: np.ndarray, whose: str) -> str:
             for j in range(len(names))
         )
         rows += f'<tr><th scope="row" style="{_cell("left")}">{TITLES[name]}</th>{cells}</tr>'
-    return _table(f"Who fights whom on the {whose} (cosines)",
-                  f"<tr><td></td>{head}</tr>{rows}")
+    return _table(f"Who fights whom on the {whose} (cosines)", f"<tr><td></td>{head}</tr>{rows}")
 
 
 def curves(
@@ -115,8 +115,9 @@ def curves(
     looks = dict(zip(histories, ((BLUE, ""), (ORANGE, "5 3")), strict=False))
     charts = ""
     for name in names:
-        lines = {key: [row[name] for row in rows if name in row]
-                 for key, rows in histories.items()}
+        lines = {
+            key: [row[name] for row in rows if name in row] for key, rows in histories.items()
+        }
         charts += _chart(_curve_title(name), lines, longest, every, looks)
     key = " &nbsp; ".join(
         f'<span style="color: {looks[name][0]}">{"╌╌" if looks[name][1] else "──"}</span> {name}'
@@ -135,17 +136,23 @@ def beside_table(atlas: Atlas, marked: Mapping) -> str:
     for row, ours in atlas.beside():
         if row.where != place:
             place = row.where
-            rows += (f'<tr><th scope="rowgroup" colspan="5" style="text-align: left; '
-                     f'padding-top: 4px">{place}</th></tr>')
+            rows += (
+                f'<tr><th scope="rowgroup" colspan="5" style="text-align: left; '
+                f'padding-top: 4px">{place}</th></tr>'
+            )
         here = ours is not None and ours["name"] == marked["name"]
         style = "; background: rgba(46, 139, 192, 0.25)" if here else ""
         figures = [f"{row.scores['psnr']}", f"{row.scores['ssim']}"]
         figures += [f"{ours['psnr_y']:.2f}", f"{ours['ssim_y']:.4f}"] if ours else ["–", "–"]
         cells = "".join(f'<td style="{_cell("right")}{style}">{x}</td>' for x in figures)
-        rows += (f'<tr><th scope="row" style="{_cell("left")}{style}">'
-                 f'{"▸ " if here else ""}{escape(row.name())}</th>{cells}</tr>')
-    heads = "".join(f'<th scope="col" style="{_cell("right")}">{text}</th>'
-                    for text in ("paper dB", "SSIM", "ours dB", "SSIM"))
+        rows += (
+            f'<tr><th scope="row" style="{_cell("left")}{style}">'
+            f"{'▸ ' if here else ''}{escape(row.name())}</th>{cells}</tr>"
+        )
+    heads = "".join(
+        f'<th scope="col" style="{_cell("right")}">{text}</th>'
+        for text in ("paper dB", "SSIM", "ours dB", "SSIM")
+    )
     return _table("The paper's ablations and ours", f"<tr><td></td>{heads}</tr>{rows}") + (
         f'<div style="max-width: 34em">The paper: RainCityscapes, full training. Ours: '
         f"{atlas.about['steps']} steps on generated scenes; {len(atlas.repetitions())} seeds of "
@@ -154,8 +161,13 @@ def beside_table(atlas: Atlas, marked: Mapping) -> str:
     )
 
 
-def _chart(title: str, lines: Mapping[str, Sequence[float]], longest: int, every: int,
-           looks: Mapping[str, tuple[str, str]]) -> str:
+def _chart(
+    title: str,
+    lines: Mapping[str, Sequence[float]],
+    longest: int,
+    every: int,
+    looks: Mapping[str, tuple[str, str]],
+) -> str:
     width, height, left = 190, 70, 38
     values = [v for line in lines.values() for v in line]
     low, high = min(values), max(values)
@@ -170,8 +182,10 @@ def _chart(title: str, lines: Mapping[str, Sequence[float]], longest: int, every
             for i, value in enumerate(line)
         )
         colour, dash = looks[key]
-        paths += (f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.8" '
-                  f'stroke-dasharray="{dash}"/>')
+        paths += (
+            f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.8" '
+            f'stroke-dasharray="{dash}"/>'
+        )
         said.append(f"{key} from {line[0]:.3g} to {line[-1]:.3g}")
     text = 'fill="currentColor" font-size="10"'
     return (

@@ -43,9 +43,14 @@ SCENES = 8
 TILE = 168  # pixels of a picture on the page
 # (lowest, highest, step) of each slider; the recipe's and the paper's weights lie on its steps.
 RANGES = {
-    "adversarial": (0.0, 4.0, 0.1), "lcl": (0.0, 4.0, 0.1), "intra": (0.0, 2.0, 0.05),
-    "inter": (0.0, 0.1, 0.005), "identity": (0.0, 4.0, 0.1), "rederain": (0.0, 20.0, 0.5),
-    "temperature": (0.03, 0.5, 0.01), "fake_weight": (0.0, 2.0, 0.1),
+    "adversarial": (0.0, 4.0, 0.1),
+    "lcl": (0.0, 4.0, 0.1),
+    "intra": (0.0, 2.0, 0.05),
+    "inter": (0.0, 0.1, 0.005),
+    "identity": (0.0, 4.0, 0.1),
+    "rederain": (0.0, 20.0, 0.5),
+    "temperature": (0.03, 0.5, 0.01),
+    "fake_weight": (0.0, 2.0, 0.1),
 }
 LABELS = TITLES | {"temperature": "temperature τ", "fake_weight": "fake negatives"}
 PAPERS = Setting(**PAPER, adversarial=1.0, identity=0.0, rederain=0.0)
@@ -85,8 +90,9 @@ class LossExplorer:
                 LABELS[key], low, high, step, getattr(Setting(), key), follow=now
             )
         row_form, self.form = choice("form of CCL", [("ratio", "ratio"), ("InfoNCE", "infonce")])
-        self.scene = ipywidgets.BoundedIntText(1, min=1, max=SCENES, description="scene",
-                                               layout={"width": "14.5em"}, style=LABEL)
+        self.scene = ipywidgets.BoundedIntText(
+            1, min=1, max=SCENES, description="scene", layout={"width": "14.5em"}, style=LABEL
+        )
         row_step, self.length = slider("step length", 0.0, 32.0, 1.0, 8.0, follow=True)
         row_scale, self.scale = choice("scale of maps", [("own", False), ("common", True)])
         row_whose, self.whose = choice("parameters of", [(name, name) for name in GENERATORS])
@@ -94,17 +100,33 @@ class LossExplorer:
         recipe.on_click(lambda _: self.set(Setting()))
         paper.on_click(lambda _: self.set(PAPERS))
         left = ipywidgets.VBox([*(rows[key] for key in LOSSES), ipywidgets.HBox([recipe, paper])])
-        right = ipywidgets.VBox([rows["temperature"], rows["fake_weight"], row_form, self.scene,
-                                 row_step, row_scale, row_whose])
+        right = ipywidgets.VBox(
+            [
+                rows["temperature"],
+                rows["fake_weight"],
+                row_form,
+                self.scene,
+                row_step,
+                row_scale,
+                row_whose,
+            ]
+        )
         self.look = {part: ipywidgets.HTML() for part in ("given", "moved", "maps", "numbers")}
         self.training = Training(self)
         pictures = ipywidgets.HBox([self.look["given"], self.look["moved"]], layout=_WRAP)
         gradients = ipywidgets.VBox([pictures, self.look["maps"], self.look["numbers"]])
-        tabs = ipywidgets.Tab([gradients, self.training.widget],
-                              titles=["Gradients", "Train a little"])
+        tabs = ipywidgets.Tab(
+            [gradients, self.training.widget], titles=["Gradients", "Train a little"]
+        )
         self.widget = ipywidgets.VBox([ipywidgets.HBox([left, right], layout=_WRAP), tabs])
-        for control in (*self.boxes.values(), self.form, self.scene, self.length, self.scale,
-                        self.whose):
+        for control in (
+            *self.boxes.values(),
+            self.form,
+            self.scene,
+            self.length,
+            self.scale,
+            self.whose,
+        ):
             control.observe(self._moved, "value")
         self._quiet = False
         self.redraw()
@@ -133,8 +155,9 @@ class LossExplorer:
     def redraw(self) -> None:
         setting = self.setting
         gradients = gradients_of(self.scene.value - 1, setting.forms())
-        parts = look(gradients, setting.weights(), self.length.value, self.whose.value,
-                     self.scale.value)
+        parts = look(
+            gradients, setting.weights(), self.length.value, self.whose.value, self.scale.value
+        )
         for part, html in parts.items():
             self.look[part].value = html
 
@@ -160,8 +183,9 @@ def gradients_of(scene: int, forms: tuple) -> LossGradients:
     rainy, clean = scene_pairs(SCENES, SIZE, HELD_OUT)
     temperature, fake_weight, form = forms
     setting = Setting(temperature=temperature, fake_weight=fake_weight, form=form)
-    return loss_gradients(networks, method, setting.terms(method), rainy[scene],
-                          clean[(scene + 1) % SCENES])
+    return loss_gradients(
+        networks, method, setting.terms(method), rainy[scene], clean[(scene + 1) % SCENES]
+    )
 
 
 @lru_cache(maxsize=256)
@@ -182,8 +206,10 @@ def look(
 ) -> dict[str, str]:
     """The parts of the tab "Gradients". A weight changes few of them, and only those travel."""
     names = gradients.names
-    pushes = {name: -weights[name] * gradient.mean(0).numpy()
-              for name, gradient in zip(names, gradients.derained, strict=True)}
+    pushes = {
+        name: -weights[name] * gradient.mean(0).numpy()
+        for name, gradient in zip(names, gradients.derained, strict=True)
+    }
     total = -gradients.total(weights).mean(0).numpy()
     scale = scale_of(total, *(pushes.values() if common else ()))
     maps = []
@@ -196,22 +222,37 @@ def look(
         maps.append((image, TITLES[name] + note))
     sizes = np.array([np.sqrt((push**2).mean()) for push in pushes.values()])
     table = share_table(
-        names, {"ñ": sizes / (sizes.sum() or 1.0), whose: gradients.shares(weights, whose)},
+        names,
+        {"ñ": sizes / (sizes.sum() or 1.0), whose: gradients.shares(weights, whose)},
         gradients.agreement(weights, whose),
     )
     return {
-        "given": tiles([(_photo(gradients, "rainy"), "rainy r"),
-                        (_photo(gradients, "derained"), "derained ñ")], TILE),
-        "moved": tiles([
-            (png(heat(total, scale), "heat map of the weighted sum", TILE),
-             "<b>weighted sum</b>"),
-            (photo(gradients.step(weights, length), "derained picture after the step", TILE),
-             f"ñ moved by {length:g} grey levels"),
-        ], TILE),
+        "given": tiles(
+            [
+                (_photo(gradients, "rainy"), "rainy r"),
+                (_photo(gradients, "derained"), "derained ñ"),
+            ],
+            TILE,
+        ),
+        "moved": tiles(
+            [
+                (
+                    png(heat(total, scale), "heat map of the weighted sum", TILE),
+                    "<b>weighted sum</b>",
+                ),
+                (
+                    photo(
+                        gradients.step(weights, length), "derained picture after the step", TILE
+                    ),
+                    f"ñ moved by {length:g} grey levels",
+                ),
+            ],
+            TILE,
+        ),
         "maps": '<div style="line-height: 1.4">What each loss wants of ñ, minus its gradient. '
-                f"Red: brighter, blue: darker, white: nothing.{tiles(maps, TILE)}</div>",
+        f"Red: brighter, blue: darker, white: nothing.{tiles(maps, TILE)}</div>",
         "numbers": '<div style="display: flex; flex-wrap: wrap; gap: 4px 36px">'
-                   f"{table}{cosine_table(names, gradients.cosines(whose).numpy(), whose)}</div>",
+        f"{table}{cosine_table(names, gradients.cosines(whose).numpy(), whose)}</div>",
     }
 
 
@@ -231,17 +272,23 @@ class Training:
         self.stop_button.on_click(lambda _: self.stop())
         self.reset_button.on_click(lambda _: self.reset())
         self.steps = ipywidgets.BoundedIntText(
-            20, min=1, max=500, description="steps", layout={"width": "9em"},
+            20,
+            min=1,
+            max=500,
+            description="steps",
+            layout={"width": "9em"},
             style={"description_width": "3em"},
         )
         self.bar = ipywidgets.IntProgress(0, min=0, max=20, layout={"width": "14em"})
         self.status, self.picture = ipywidgets.HTML(), ipywidgets.HTML()
         controls = [self.steps, *self.buttons.values(), self.stop_button, self.reset_button]
-        self.widget = ipywidgets.VBox([
-            ipywidgets.HBox(controls, layout=_WRAP),
-            ipywidgets.HBox([self.bar, self.status], layout=_WRAP),
-            self.picture,
-        ])
+        self.widget = ipywidgets.VBox(
+            [
+                ipywidgets.HBox(controls, layout=_WRAP),
+                ipywidgets.HBox([self.bar, self.status], layout=_WRAP),
+                self.picture,
+            ]
+        )
         self.say("Both start from the shipped checkpoint; nothing is trained yet.")
 
     def say(self, text: str) -> None:
@@ -302,18 +349,27 @@ class Training:
         scene = self.explorer.scene.value - 1
         rainy, clean = scene_pairs(SCENES, SIZE, HELD_OUT)
         start = gradients_of(scene, Setting().forms()).images["derained"]
-        made = {key: lab.derain(rainy[scene : scene + 1])[0]
-                for key, lab in sorted(self.labs.items())}
+        made = {
+            key: lab.derain(rainy[scene : scene + 1])[0] for key, lab in sorted(self.labs.items())
+        }
         images = {"rainy r": rainy[scene], "checkpoint's ñ": start}
         images |= {f"{key}, step {self.labs[key].steps}": made[key] for key in made}
         images["truth"] = clean[scene]
         shown = [(photo(image, name, TILE), name) for name, image in images.items()]
         changes = {key: (image - start).mean(0).numpy() for key, image in made.items()}
         scale = scale_of(*changes.values())
-        below = [(png(heat(change, scale), f"heat map of what {key} changed", TILE),
-                  f"what {key} changed") for key, change in changes.items()]
-        histories = {f"{key} ({weights_text(lab.setting)})": lab.history
-                     for key, lab in sorted(self.labs.items()) if lab.history}
+        below = [
+            (
+                png(heat(change, scale), f"heat map of what {key} changed", TILE),
+                f"what {key} changed",
+            )
+            for key, change in changes.items()
+        ]
+        histories = {
+            f"{key} ({weights_text(lab.setting)})": lab.history
+            for key, lab in sorted(self.labs.items())
+            if lab.history
+        }
         self.picture.value = (
             f'<div style="line-height: 1.4">{tiles(shown, TILE)}'
             "<div>Changes to the checkpoint's ñ, on one scale. Red: brighter, blue: darker.</div>"
@@ -338,14 +394,22 @@ class AtlasPanel:
             self.weights[axis].value = values[-1][1]
             self.weights[axis].observe(self._chosen, "value")
             rows.append(row)
-        row, self.other = choice("or", [("the run with these weights", ""), *(
-            (other_title(run), name) for name, run in atlas.others().items()
-        )])
+        row, self.other = choice(
+            "or",
+            [
+                ("the run with these weights", ""),
+                *((other_title(run), name) for name, run in atlas.others().items()),
+            ],
+        )
         self.picture = ipywidgets.HTML()
         self.other.observe(lambda _: self.redraw(), "value")
-        self.widget = ipywidgets.VBox([
-            ipywidgets.HBox(rows, layout=_WRAP), row, self.picture,
-        ])
+        self.widget = ipywidgets.VBox(
+            [
+                ipywidgets.HBox(rows, layout=_WRAP),
+                row,
+                self.picture,
+            ]
+        )
         self.redraw()
 
     @property
@@ -372,8 +436,13 @@ def other_title(run: Mapping) -> str:
     """A run that is not on the grid, in words."""
     if run["seed"]:
         return f"all losses again, seed {run['seed']}"
-    return run["row"] or {"no-rederain": "all, without re-derain L1",
-                          "no-adversarial": "all, without adversarial loss"}[run["name"]]
+    return (
+        run["row"]
+        or {
+            "no-rederain": "all, without re-derain L1",
+            "no-adversarial": "all, without adversarial loss",
+        }[run["name"]]
+    )
 
 
 def atlas_view(atlas: Atlas, run: Mapping) -> str:
@@ -400,8 +469,9 @@ def atlas_view(atlas: Atlas, run: Mapping) -> str:
 
 def as_rows(curves_: Mapping[str, list[float]]) -> list[dict[str, float]]:
     """{loss: values} -> [{loss: value}, ...]"""
-    return [dict(zip(curves_, values, strict=True)) for values in zip(*curves_.values(),
-                                                                      strict=True)]
+    return [
+        dict(zip(curves_, values, strict=True)) for values in zip(*curves_.values(), strict=True)
+    ]
 
 
 def weights_text(setting: Setting) -> str:

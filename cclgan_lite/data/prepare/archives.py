@@ -103,8 +103,10 @@ def list_archive(parts: Sequence[Path], limits: Limits = LIMITS) -> dict[str, in
                 raise _refusal(parts, f"it has over {limits.entries:,} entries")
             if total > limits.bytes:
                 raise _refusal(parts, f"it unpacks to over {limits.bytes:,} bytes")
-            for what, big, small in ((repr(entry.name), entry.size, entry.packed),
-                                     ("all of it", total, packed)):
+            for what, big, small in (
+                (repr(entry.name), entry.size, entry.packed),
+                ("all of it", total, packed),
+            ):
                 if small is not None and big > limits.free and big > limits.ratio * small:
                     raise _refusal(parts, f"{what} unpacks {limits.ratio}-fold or more, a bomb")
             if not entry.folder:
@@ -125,8 +127,11 @@ def extract(parts: Sequence[Path], targets: Mapping[str, Path], limits: Limits =
     sizes = list_archive(parts, limits)
     if absent := [name for name in targets if name not in sizes]:
         raise ArchiveError(f"{parts[0]} holds no {absent[0]}.")
-    todo = {name: path for name, path in targets.items()
-            if not (path.exists() and path.stat().st_size == sizes[name])}
+    todo = {
+        name: path
+        for name, path in targets.items()
+        if not (path.exists() and path.stat().st_size == sizes[name])
+    }
     if not todo:
         return
     folder = next(iter(todo.values())).parent
@@ -177,16 +182,28 @@ def _entries(archive: zipfile.ZipFile | tarfile.TarFile) -> Iterator[_Entry]:
                 reason = "is a link or a device"
             elif info.flag_bits & 1:
                 reason = "is encrypted"
-            yield _Entry(name, info.file_size, info.compress_size, reason, name.endswith("/"),
-                         lambda info=info: archive.open(info))
+            yield _Entry(
+                name,
+                info.file_size,
+                info.compress_size,
+                reason,
+                name.endswith("/"),
+                lambda info=info: archive.open(info),
+            )
     else:
         for info in archive:  # one by one, so that a bomb is judged before it is read through
             name = info.name.removeprefix("./")
             reason = None if info.isdir() and name in ("", ".") else _bad_name(name)
             if not (info.isreg() or info.isdir()) or info.issparse():
                 reason = "is a link or a device"
-            yield _Entry(name, info.size, None, reason, info.isdir(),
-                         lambda info=info: archive.extractfile(info))
+            yield _Entry(
+                name,
+                info.size,
+                None,
+                reason,
+                info.isdir(),
+                lambda info=info: archive.extractfile(info),
+            )
 
 
 def _bad_name(name: str) -> str | None:
@@ -215,8 +232,16 @@ def _opened(parts: Sequence[Path]) -> Iterator[zipfile.ZipFile | tarfile.TarFile
         if isinstance(error, ArchiveError) or error.errno is not None:  # a real one of the disk
             raise
         raise _damaged(parts, error) from error
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, NotImplementedError, RuntimeError,
-            ValueError, zlib.error, lzma.LZMAError) as error:
+    except (
+        zipfile.BadZipFile,
+        tarfile.TarError,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        ValueError,
+        zlib.error,
+        lzma.LZMAError,
+    ) as error:
         raise _damaged(parts, error) from error
 
 

@@ -35,8 +35,9 @@ def cut(rgb: np.ndarray, half: str | None) -> np.ndarray:
     return rgb[:, :middle] if half == "left" else rgb[:, middle:]
 
 
-def check(pictures: Iterable[Picture], paths: Mapping[str, Path], progress: bool = True
-          ) -> tuple[dict[Picture, Checked], dict[Picture, str]]:
+def check(
+    pictures: Iterable[Picture], paths: Mapping[str, Path], progress: bool = True
+) -> tuple[dict[Picture, Checked], dict[Picture, str]]:
     """Decode every picture in full: the good ones, and what is wrong with the others."""
 
     def look(picture: Picture) -> Checked | str:

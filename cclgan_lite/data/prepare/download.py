@@ -48,8 +48,13 @@ def fetch(url: str, folder: str | Path, *, retries: int = RETRIES, progress: boo
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         gdown.download(
-            address, str(target), quiet=not progress, resume=True, timeout=TIMEOUT,
-            retries=retries, use_cookies=False,
+            address,
+            str(target),
+            quiet=not progress,
+            resume=True,
+            timeout=TIMEOUT,
+            retries=retries,
+            use_cookies=False,
         )
     except (gdown.exceptions.DownloadError, OSError) as error:  # those of requests are OSErrors
         raise OSError(

@@ -17,8 +17,11 @@ class Leak:
 KNOWN_LEAKS = (
     Leak("Rain200L", "Rain100L", "its training images contain the test images of Rain100L"),
     Leak("Rain100L", "Rain200L", "its training images are the test images of Rain200L"),
-    Leak("Rain100H", "Rain100H", "546 of its 1,800 training images share backgrounds with its "
-                                 "test images"),
+    Leak(
+        "Rain100H",
+        "Rain100H",
+        "546 of its 1,800 training images share backgrounds with its test images",
+    ),
 )
 
 

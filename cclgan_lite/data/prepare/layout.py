@@ -113,14 +113,21 @@ def prepare(
     """
     source, out = Path(source).absolute(), Path(out).absolute()
     if subset is not None and subset not in dataset.subsets:
-        raise ValueError(f"{dataset.name} has no subset {subset!r}; there are: "
-                         f"{', '.join(dataset.subsets) or 'none'}")
+        raise ValueError(
+            f"{dataset.name} has no subset {subset!r}; there are: "
+            f"{', '.join(dataset.subsets) or 'none'}"
+        )
     if out == source or source in out.parents:
         raise ValueError(f"{out} lies in {source}: choose an --out outside of --source.")
     settings = {
-        "format": FORMAT, "dataset": dataset.name, "subset": subset, "seed": seed,
-        "unpaired": unpaired, "keep_out": [str(Path(f).absolute()) for f in keep_out],
-        "keep_leaks": keep_leaks, "allow_incomplete": allow_incomplete,
+        "format": FORMAT,
+        "dataset": dataset.name,
+        "subset": subset,
+        "seed": seed,
+        "unpaired": unpaired,
+        "keep_out": [str(Path(f).absolute()) for f in keep_out],
+        "keep_leaks": keep_leaks,
+        "allow_incomplete": allow_incomplete,
     }
     if finished := _begin(out, settings, source):
         return finished
@@ -169,10 +176,14 @@ def prepare(
 
     # Whether it is sound.
     look_at([p for item in items for p in (item.rainy, item.clean)])
-    unequal = [i for i in items if i.rainy and i.clean
-               and checked[i.rainy].size != checked[i.clean].size]
-    _complain([f"{i.rainy.file} and {i.clean.file} differ in size" for i in unequal],
-              allow_incomplete, "Pairs differ in size:")
+    unequal = [
+        i for i in items if i.rainy and i.clean and checked[i.rainy].size != checked[i.clean].size
+    ]
+    _complain(
+        [f"{i.rainy.file} and {i.clean.file} differ in size" for i in unequal],
+        allow_incomplete,
+        "Pairs differ in size:",
+    )
     drop(unequal, "rainy and clean differ in size")
 
     # Writing it, the manifest last.
@@ -185,21 +196,22 @@ def prepare(
         "licence": dataset.licence,
         "sources": [
             {"name": p.name, "bytes": p.stat().st_size, "sha256": sha256_of(p)}
-            for parts in tree.archives for p in parts
+            for parts in tree.archives
+            for p in parts
         ],
         "folder": source.name,
         "pair_rule": repr(dataset.rule),
         "unpaired": unpaired_kind if counts["train/rainy"] else None,
         "counts": {folder: counts[folder] for folder in FOLDERS},
-        "subset_list": subset and {
-            split: [item.name for item in items if item.split == split] for split in SPLITS
-        },
+        "subset_list": subset
+        and {split: [item.name for item in items if item.split == split] for split in SPLITS},
         "list_sha256": sha256("\n".join(sorted(files)).encode()).hexdigest(),
         "dropped": dropped,
         "ignored_files": ignored,
         "shared_with_test": _shared_with_test(items, checked),
         "known_leaks": [
-            f"{leak.test}: {leak.what}" for leak in known_leaks(dataset.name)
+            f"{leak.test}: {leak.what}"
+            for leak in known_leaks(dataset.name)
             if leak.test not in kept_out and (keep_leaks or not dataset.drop_leaks)
         ],
         "files": files,
@@ -219,20 +231,26 @@ def _begin(out: Path, settings: dict, source: Path) -> dict | None:
         other = {k: made.get(k) for k in settings if made.get(k) != settings[k]}
         if other:
             asked = {k: settings[k] for k in other}
-            raise ValueError(f"{out} holds a data set made with {other}, not {asked}: name "
-                             "another folder, or delete this one to make it again.")
+            raise ValueError(
+                f"{out} holds a data set made with {other}, not {asked}: name "
+                "another folder, or delete this one to make it again."
+            )
         if source.exists():
             now = [[p.name, p.stat().st_size] for parts in find_archives(source) for p in parts]
             if now and now != [[s["name"], s["bytes"]] for s in manifest["sources"]]:
-                raise ValueError(f"{out} was made from other archives than those in {source}: "
-                                 "name another folder, or delete this one to make it again.")
+                raise ValueError(
+                    f"{out} was made from other archives than those in {source}: "
+                    "name another folder, or delete this one to make it again."
+                )
         if all((out / path).exists() for path in manifest["files"]):
             shutil.rmtree(out / WORK, ignore_errors=True)  # of a call that was stopped at its end
             return manifest
     elif marker.exists():
         if json.loads(marker.read_text(encoding="utf-8")) != settings:
-            raise ValueError(f"{out} holds an unfinished preparation with other settings: name "
-                             "another folder, or delete this one.")
+            raise ValueError(
+                f"{out} holds an unfinished preparation with other settings: name "
+                "another folder, or delete this one."
+            )
     elif out.exists() and any(out.iterdir()):
         raise FileExistsError(f"{out} is not empty and holds no {MANIFEST}: name a new folder.")
     write_atomically(marker, lambda path: path.write_text(json.dumps(settings), encoding="utf-8"))
@@ -240,8 +258,9 @@ def _begin(out: Path, settings: dict, source: Path) -> dict | None:
     return None
 
 
-def _items(dataset: DataSet, tree: Tree, allow_incomplete: bool
-           ) -> tuple[list[Item], list[str], int]:
+def _items(
+    dataset: DataSet, tree: Tree, allow_incomplete: bool
+) -> tuple[list[Item], list[str], int]:
     """The items, what is wrong with the data set, and how many pictures are no part of it."""
     ignore = re.compile(dataset.ignore or r"(?!)", re.IGNORECASE)
     names = [name for name in tree.files if not ignore.search(name)]
@@ -255,7 +274,8 @@ def _items(dataset: DataSet, tree: Tree, allow_incomplete: bool
     counts = Counter(item.split for item in found.items if item.rainy)
     problems = found.missing + [
         f"{split}: {counts[split]} rainy pictures, published are {expected}"
-        for split, expected in dataset.counts.items() if counts[split] not in (0, expected)
+        for split, expected in dataset.counts.items()
+        if counts[split] not in (0, expected)
     ]
     if dataset.pairs and counts.total() != dataset.pairs:
         problems.append(f"{counts.total()} pairs, published are {dataset.pairs}")
@@ -275,13 +295,16 @@ def _complain(problems: Sequence[str], allowed: bool, head: str) -> None:
         shown = list(problems[:LISTED])
         if len(problems) > LISTED:
             shown.append(f"... and {len(problems) - LISTED} more")
-        remedy = ("Download or unpack what is wrong again, or leave it out with "
-                  "--allow-incomplete (the manifest then lists it).")
+        remedy = (
+            "Download or unpack what is wrong again, or leave it out with "
+            "--allow-incomplete (the manifest then lists it)."
+        )
         raise ImageError("\n  ".join([head, *shown, remedy]))
 
 
-def _like(items: Sequence[Item], hashes: Mapping[Picture, np.ndarray], folder: str | Path
-          ) -> list[Item]:
+def _like(
+    items: Sequence[Item], hashes: Mapping[Picture, np.ndarray], folder: str | Path
+) -> list[Item]:
     """The items of train and val that show a scene of a folder."""
     mine = [i for i in items if i.split != "test"]
     if not mine:
@@ -300,8 +323,9 @@ def _shared_with_test(items: Sequence[Item], checked: Mapping[Picture, Checked])
     if not mine or not test:
         return []
     stacks = [np.stack([checked[i.clean or i.rainy].hash for i in part]) for part in (mine, test)]
-    return [f"{mine[i].split}/{mine[i].name} = test/{test[j].name}"
-            for i, j in same_scenes(*stacks)]
+    return [
+        f"{mine[i].split}/{mine[i].name} = test/{test[j].name}" for i, j in same_scenes(*stacks)
+    ]
 
 
 def _plan(items: Sequence[Item]) -> dict[str, Picture]:
@@ -318,8 +342,10 @@ def _plan(items: Sequence[Item]) -> dict[str, Picture]:
             suffix = ".png" if picture.half else source.suffix.lower()
             path = f"{item.split}/{kind}/{source.stem if once else item.name}{suffix}"
             if plan.setdefault(path, picture) != picture:
-                raise ImageError(f"{plan[path].file} and {picture.file} would both become {path}: "
-                                 "rename one, or give a folder that holds only one of them.")
+                raise ImageError(
+                    f"{plan[path].file} and {picture.file} would both become {path}: "
+                    "rename one, or give a folder that holds only one of them."
+                )
     return plan
 
 
@@ -329,8 +355,10 @@ def _write(plan: Mapping[str, Picture], tree: Tree, out: Path, progress: bool) -
         (out / folder).mkdir(parents=True, exist_ok=True)
     present = {p.relative_to(out).as_posix() for p in out.glob("*/*/*") if p.name[0] != "."}
     if strange := sorted(present - set(plan)):
-        raise FileExistsError(f"{out} holds {len(strange)} files that are no part of this data "
-                              f"set, such as {strange[0]}: delete it and start again.")
+        raise FileExistsError(
+            f"{out} holds {len(strange)} files that are no part of this data "
+            f"set, such as {strange[0]}: delete it and start again."
+        )
     paths = tree.fetch(picture.file for picture in plan.values())
 
     def place(path: str) -> str:

@@ -126,8 +126,9 @@ class ByName:
                 if role == "rainy":
                     files[role][split, key].append(name)
                 elif (other := files[role].setdefault((split, key), name)) != name:
-                    found.missing.append(f"{name} and {other} would be the same picture: move "
-                                         "one away")
+                    found.missing.append(
+                        f"{name} and {other} would be the same picture: move one away"
+                    )
         used = set()
         for (split, key), rainy in files["rainy"].items():
             place = (None, key) if self.spare_clean else (split, key)
@@ -138,8 +139,9 @@ class ByName:
                 found.missing += [f"{name} has no clean partner" for name in rainy]
                 continue
             if len(rainy) > 1 and not self.versions:
-                found.missing.append(f"{' and '.join(rainy)} would be the same picture: move "
-                                     "one away")
+                found.missing.append(
+                    f"{' and '.join(rainy)} would be the same picture: move one away"
+                )
                 continue
             for name in rainy:
                 item = PurePosixPath(name).stem if self.versions else scene
@@ -148,7 +150,6 @@ class ByName:
         if not self.spare_clean:
             found.missing += [f"{name} has no rainy partner" for name in spare]
         return found
-
 
     def _role(self, name: str) -> str | None:
         if self.roles is None:

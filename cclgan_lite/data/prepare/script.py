@@ -28,15 +28,23 @@ def main(docs: str, *datasets: DataSet, arguments: list[str] | None = None) -> N
     ) -> None:
         chosen = {dataset.name: dataset for dataset in datasets}.get(kind)
         if chosen is None:
-            raise ValueError(f"no kind {kind!r}; there are "
-                             f"{', '.join(dataset.name for dataset in datasets)}")
+            raise ValueError(
+                f"no kind {kind!r}; there are {', '.join(dataset.name for dataset in datasets)}"
+            )
         links = download or (() if source.exists() else chosen.links)
         for link in links:
             print(f"downloading {link}")
             fetch(link, source)
         manifest = prepare(
-            chosen, source, out, subset=subset, seed=seed, unpaired=unpaired, keep_out=keep_out,
-            keep_leaks=keep_leaks, allow_incomplete=allow_incomplete,
+            chosen,
+            source,
+            out,
+            subset=subset,
+            seed=seed,
+            unpaired=unpaired,
+            keep_out=keep_out,
+            keep_leaks=keep_leaks,
+            allow_incomplete=allow_incomplete,
         )
         print(summary(manifest, out))
 
@@ -68,20 +76,28 @@ Args:
 def summary(manifest: dict, out: Path) -> str:
     """What a user should know of a prepared data set."""
     counts = manifest["counts"]
-    lines = [f"{manifest['dataset']} in {out}: " + ", ".join(
-        f"{split} {counts[f'{split}/rainy']} rainy and {counts[f'{split}/clean']} clean"
-        for split in ("train", "val", "test"))]
+    lines = [
+        f"{manifest['dataset']} in {out}: "
+        + ", ".join(
+            f"{split} {counts[f'{split}/rainy']} rainy and {counts[f'{split}/clean']} clean"
+            for split in ("train", "val", "test")
+        )
+    ]
     if manifest["unpaired"] == "strict":
         lines.append("Training is strictly unpaired.")
     elif manifest["unpaired"]:
         lines.append("Training has the same scenes rainy and clean; --unpaired parts them.")
     if leaks := [line for line in manifest["dropped"] if ": shows a" in line]:
-        lines.append(f"{len(leaks)} training pictures were left out because they show scenes of "
-                     "another split (listed in the manifest).")
+        lines.append(
+            f"{len(leaks)} training pictures were left out because they show scenes of "
+            "another split (listed in the manifest)."
+        )
     if others := len(manifest["dropped"]) - len(leaks):
         lines.append(f"{others} missing or damaged files were left out (listed in the manifest).")
     if shared := manifest["shared_with_test"]:
-        lines.append(f"Warning: {len(shared)} times a training picture looks like a test picture, "
-                     f"such as {shared[0]}.")
+        lines.append(
+            f"Warning: {len(shared)} times a training picture looks like a test picture, "
+            f"such as {shared[0]}."
+        )
     lines += [f"Warning, never test on {leak}." for leak in manifest["known_leaks"]]
     return "\n".join(lines)

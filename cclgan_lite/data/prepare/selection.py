@@ -79,11 +79,15 @@ def hold_out(items: Sequence[Item], scenes: int, seed: int, last: bool = False) 
     names = {item.scene for item in pairs}
     if any(item.split == "val" for item in items) or len(names) <= scenes:
         return list(items)
-    order = sorted(names, key=lambda n: natural_key(PurePosixPath(n)))[::-1] if last else (
-        drawn(seed, names))
+    order = (
+        sorted(names, key=lambda n: natural_key(PurePosixPath(n)))[::-1]
+        if last
+        else (drawn(seed, names))
+    )
     chosen = set(order[:scenes])
-    return [replace(i, split="val") if i.split == "train" and i.scene in chosen else i
-            for i in items]
+    return [
+        replace(i, split="val") if i.split == "train" and i.scene in chosen else i for i in items
+    ]
 
 
 def choose(items: Sequence[Item], subset: Mapping[str, Take], seed: int) -> list[Item]:
@@ -101,14 +105,16 @@ def choose(items: Sequence[Item], subset: Mapping[str, Take], seed: int) -> list
             by_scene[item.scene].append(item)
         scenes = [s for s in drawn(seed, by_scene) if len(by_scene[s]) >= (take.each or 1)]
         if take.scenes and len(scenes) < take.scenes:
-            raise ValueError(f"{split} has {len(scenes)} scenes of {take.each or 1} files or "
-                             f"more, the subset takes {take.scenes}.")
+            raise ValueError(
+                f"{split} has {len(scenes)} scenes of {take.each or 1} files or "
+                f"more, the subset takes {take.scenes}."
+            )
         chosen = []
-        for scene in scenes[:take.scenes]:
-            chosen += sorted(by_scene[scene], key=lambda i: lot(seed, i.name))[:take.each]
+        for scene in scenes[: take.scenes]:
+            chosen += sorted(by_scene[scene], key=lambda i: lot(seed, i.name))[: take.each]
         if take.files and len(chosen) < take.files:
             raise ValueError(f"{split} has {len(chosen)} files, the subset takes {take.files}.")
-        chosen = set(sorted(chosen, key=lambda i: lot(seed, i.name))[:take.files])
+        chosen = set(sorted(chosen, key=lambda i: lot(seed, i.name))[: take.files])
         kept += [item for item in part if item in chosen]
     return kept
 

@@ -38,8 +38,10 @@ class Tree:
         """List pictures and .txt files. ArchiveError, ImageError (nothing there)."""
         source = Path(source).absolute()
         if not source.exists():
-            raise ImageError(f"There is no {source}: --source is an archive, or the folder with "
-                             "the archives or with what you unpacked from them.")
+            raise ImageError(
+                f"There is no {source}: --source is an archive, or the folder with "
+                "the archives or with what you unpacked from them."
+            )
         tree = cls(source, work, archives=find_archives(source))
         for folder, folders, names in os.walk(source, followlinks=True):  # links of the user
             folders[:] = [f for f in folders if _visible(f)]

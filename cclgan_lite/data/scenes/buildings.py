@@ -23,15 +23,30 @@ class Facade:
 
     @classmethod
     def sample(cls, rng: np.random.Generator, shops: bool = True) -> "Facade":
-        walls = ((0.62, 0.33, 0.25), (0.74, 0.62, 0.47), (0.85, 0.81, 0.73), (0.6, 0.58, 0.56),
-                 (0.78, 0.7, 0.5), (0.5, 0.3, 0.24), (0.72, 0.76, 0.78), (0.8, 0.6, 0.5))
+        walls = (
+            (0.62, 0.33, 0.25),
+            (0.74, 0.62, 0.47),
+            (0.85, 0.81, 0.73),
+            (0.6, 0.58, 0.56),
+            (0.78, 0.7, 0.5),
+            (0.5, 0.3, 0.24),
+            (0.72, 0.76, 0.78),
+            (0.8, 0.6, 0.5),
+        )
         wall = rgb(*walls[rng.integers(len(walls))]) * rng.uniform(0.8, 1.1)
         frame = rgb(1, 1, 0.97) * (0.9 if rng.random() < 0.7 else 0.22)
         blocks = ((0.3, 0.1, 0.22), (0.9, 0.45, 0.14), (0.6, 0.25, 0.18), (2.0, 3.2, 0.1))
         shop = rgb(*rng.uniform(0.1, 0.65, 3)) if shops and rng.random() < 0.6 else None
-        return cls(wall, frame, rng.uniform(1.9, 3.4), rng.uniform(2.9, 3.6),
-                   (rng.uniform(0.35, 0.62), rng.uniform(0.45, 0.65)),
-                   blocks[rng.integers(len(blocks))], shop, rng.uniform(0, 200))
+        return cls(
+            wall,
+            frame,
+            rng.uniform(1.9, 3.4),
+            rng.uniform(2.9, 3.6),
+            (rng.uniform(0.35, 0.62), rng.uniform(0.45, 0.65)),
+            blocks[rng.integers(len(blocks))],
+            shop,
+            rng.uniform(0, 200),
+        )
 
     def __call__(self, u, v, scale, *, c: Canvas, facing: float) -> tuple[Colour, np.ndarray]:
         u, v = np.broadcast_arrays(u, v)
@@ -86,8 +101,9 @@ def paint_terrace(c: Canvas, rng: np.random.Generator, X: float) -> list[Job]:
             if top > hidden:  # the nearer house does not hide the end wall
                 c.cutout(X + side * 8, z, 8, top, end)
             c.wall(X, z, z + long, top, along)
-            c.wall(X - side * 0.15, z, z + long, top + 0.35,
-                   lambda u, v, _: (cornice, v > top - 0.25))
+            c.wall(
+                X - side * 0.15, z, z + long, top + 0.35, lambda u, v, _: (cornice, v > top - 0.25)
+            )
 
         jobs.append((z + long, draw))
         z, hidden = z + long + gap, 0.0 if gap else top

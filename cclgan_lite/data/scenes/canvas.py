@@ -44,14 +44,46 @@ class Light:
     @classmethod
     def sample(cls, rng: np.random.Generator) -> "Light":
         side, t = float(rng.choice([-1, 1])), rng.uniform(0.85, 1.1)
-        clear = (rgb(0.27, 0.48, 0.76), rgb(0.75, 0.84, 0.9), rgb(0.78, 0.7, 0.56),
-                 rgb(0.42, 0.46, 0.54), rng.uniform(0.2, 0.6), side, 0.0, "clear")
-        grey = (rgb(0.58, 0.62, 0.67), rgb(0.8, 0.82, 0.83), rgb(0.2, 0.2, 0.19),
-                rgb(0.62, 0.64, 0.67), rng.uniform(0.7, 1.0), side, 0.06, "grey")
-        golden = (rgb(0.4, 0.52, 0.7), rgb(0.95, 0.82, 0.64), rgb(0.95, 0.66, 0.36),
-                  rgb(0.36, 0.38, 0.46), rng.uniform(0.3, 0.7), side, 0.05, "golden")
-        dusk = (rgb(0.2, 0.26, 0.42), rgb(0.72, 0.56, 0.54), rgb(0.24, 0.17, 0.15),
-                rgb(0.36, 0.37, 0.46), rng.uniform(0.4, 0.8), side, 0.4, "dusk")
+        clear = (
+            rgb(0.27, 0.48, 0.76),
+            rgb(0.75, 0.84, 0.9),
+            rgb(0.78, 0.7, 0.56),
+            rgb(0.42, 0.46, 0.54),
+            rng.uniform(0.2, 0.6),
+            side,
+            0.0,
+            "clear",
+        )
+        grey = (
+            rgb(0.58, 0.62, 0.67),
+            rgb(0.8, 0.82, 0.83),
+            rgb(0.2, 0.2, 0.19),
+            rgb(0.62, 0.64, 0.67),
+            rng.uniform(0.7, 1.0),
+            side,
+            0.06,
+            "grey",
+        )
+        golden = (
+            rgb(0.4, 0.52, 0.7),
+            rgb(0.95, 0.82, 0.64),
+            rgb(0.95, 0.66, 0.36),
+            rgb(0.36, 0.38, 0.46),
+            rng.uniform(0.3, 0.7),
+            side,
+            0.05,
+            "golden",
+        )
+        dusk = (
+            rgb(0.2, 0.26, 0.42),
+            rgb(0.72, 0.56, 0.54),
+            rgb(0.24, 0.17, 0.15),
+            rgb(0.36, 0.37, 0.46),
+            rng.uniform(0.4, 0.8),
+            side,
+            0.4,
+            "dusk",
+        )
         kinds = (clear, grey, golden, dusk)
         top, low, sun, shade, *rest = kinds[rng.choice(4, p=(0.35, 0.35, 0.18, 0.12))]
         return cls(top * t, np.minimum(low * t, 1), sun * t, shade * t, *rest)
@@ -113,8 +145,9 @@ class Canvas:
         solid = alpha > 0.5
         self.depth[window][solid] = np.broadcast_to(depth, solid.shape)[solid]
 
-    def cutout(self, X: float, Z: float, half: float, top: float, texture: Texture,
-               name: str = "") -> None:
+    def cutout(
+        self, X: float, Z: float, half: float, top: float, texture: Texture, name: str = ""
+    ) -> None:
         """A surface that faces the camera: u in -half..half metres, v in 0..top metres."""
         if name:
             self.named.append((Z, name))
@@ -149,11 +182,15 @@ class Canvas:
         shares: dict[str, float] = {}
         for Z, name in self.named:  # a cut-out paints its own depth, which nothing else has
             shares[name] = shares.get(name, 0.0) + pixels.get(float(np.float32(Z)), 0.0)
-        return {name: shares[name] for name in sorted(shares, key=lambda name: -shares[name])
-                if shares[name] > 0}
+        return {
+            name: shares[name]
+            for name in sorted(shares, key=lambda name: -shares[name])
+            if shares[name] > 0
+        }
 
     def shadow(self, X: float, Z: float, half: float, strength: float = 0.6) -> None:
         """A soft contact shadow on the ground, without which things float."""
+
         def surface(column, row):
             z = self.focal * self.eye / np.maximum(row - self.horizon, 1e-3)
             across = (column - self.centre) * z / self.focal - X

@@ -10,12 +10,25 @@ import numpy as np
 
 from cclgan_lite.data.scenes.canvas import Canvas, Colour, Job, inside, rgb
 
-CAR_PAINTS = {"red": (0.7, 0.08, 0.07), "silver": (0.75, 0.76, 0.78), "black": (0.08, 0.09, 0.1),
-              "blue": (0.1, 0.2, 0.45), "white": (0.9, 0.9, 0.88), "green": (0.15, 0.3, 0.22)}
+CAR_PAINTS = {
+    "red": (0.7, 0.08, 0.07),
+    "silver": (0.75, 0.76, 0.78),
+    "black": (0.08, 0.09, 0.1),
+    "blue": (0.1, 0.2, 0.45),
+    "white": (0.9, 0.9, 0.88),
+    "green": (0.15, 0.3, 0.22),
+}
 
 
-def paint_tree(c: Canvas, rng: np.random.Generator, X: float, Z: float, leaf: Colour,
-               size: float = 1.0, conifers: float = 0.25) -> None:
+def paint_tree(
+    c: Canvas,
+    rng: np.random.Generator,
+    X: float,
+    Z: float,
+    leaf: Colour,
+    size: float = 1.0,
+    conifers: float = 0.25,
+) -> None:
     """Trunk and crown; a conifer, a round crown, or a bush where size is small."""
     top, conifer, offset = size * rng.uniform(5, 9), rng.random() < conifers, rng.uniform(0, 200)
     half, trunk = top * (0.22 if conifer else rng.uniform(0.3, 0.45)), 0.022 * top + 0.05

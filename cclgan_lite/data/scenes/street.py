@@ -43,7 +43,7 @@ def paint_sky(c: Canvas, rng: np.random.Generator) -> None:
         puff = c.billows((x / c.width - 0.5) * far * 3 + offset, far * 3, stretch / 3)
         cover = np.clip(0.5 + 0.45 * puff + 1.2 * (cloud - 0.5), 0, 1)[..., None] ** 1.5
         lit = c.light.horizon * (1.04 - 0.28 * cloud * np.clip(0.4 + 0.5 * puff, 0, 1)[..., None])
-        glow = np.exp(-((x - sun_x) / c.width) ** 2 * 6 - 4 * t)[..., None] * c.light.sun * 0.35
+        glow = np.exp(-(((x - sun_x) / c.width) ** 2) * 6 - 4 * t)[..., None] * c.light.sun * 0.35
         return np.clip(sky + 0.85 * cover * (lit - sky) + glow, 0, 1), 1.0, SKY_DEPTH
 
     c.paint(0, c.width, 0, c.horizon + 1, surface)
@@ -65,8 +65,15 @@ def paint_hills(c: Canvas, rng: np.random.Generator, green: Colour, steep: float
         c.paint(0, c.width, 0, c.horizon + 2, surface)
 
 
-def paint_ground(c: Canvas, rng: np.random.Generator, road: float, kerb: float, verge: Colour,
-                 bend: float, paved: bool) -> None:
+def paint_ground(
+    c: Canvas,
+    rng: np.random.Generator,
+    road: float,
+    kerb: float,
+    verge: Colour,
+    bend: float,
+    paved: bool,
+) -> None:
     """Asphalt to `road` metres from its axis, pavement to `kerb`, grass or slabs beyond."""
     asphalt = rng.uniform(0.3, 0.5) * rgb(1, rng.uniform(0.96, 1), rng.uniform(0.92, 1.02))
     slab = rng.uniform(0.45, 0.65) * rgb(1, rng.uniform(0.94, 0.99), rng.uniform(0.84, 0.96))
@@ -80,7 +87,7 @@ def paint_ground(c: Canvas, rng: np.random.Generator, road: float, kerb: float, 
         grain, patch = c.rough(X, z, 21.0), c.billows(X, z, 2.5)
         speck = c.grain(X, z, 90.0)
         out = asphalt * (1 + (0.07 * grain + 0.07 * speck) * far + 0.05 * patch)[..., None]
-        wheel = np.exp(-((np.abs(X) - 0.55 * road) / 0.35) ** 2)
+        wheel = np.exp(-(((np.abs(X) - 0.55 * road) / 0.35) ** 2))
         out *= (1 - 0.12 * wheel)[..., None]
         mark = (road > 2) & (np.abs(X) < 0.07 + 0.002 * z) & (z % (2 * dash) < dash)
         mark |= (road > 2) & edge & (np.abs(np.abs(X) - road + 0.35) < 0.06 + 0.001 * z)
@@ -156,11 +163,26 @@ def render_described(
     """`render_scene`'s image and depth, and what they show."""
     rng = np.random.default_rng(seed)
     h, w = height * SUPERSAMPLING, width * SUPERSAMPLING
-    c = Canvas(h, w, h * rng.uniform(0.9, 1.4), rng.uniform(1.4, 2.6), h * rng.uniform(0.34, 0.58),
-               w * rng.uniform(0.3, 0.7), Light.sample(rng), fractal_tile(rng))
+    c = Canvas(
+        h,
+        w,
+        h * rng.uniform(0.9, 1.4),
+        rng.uniform(1.4, 2.6),
+        h * rng.uniform(0.34, 0.58),
+        w * rng.uniform(0.3, 0.7),
+        Light.sample(rng),
+        fractal_tile(rng),
+    )
     kind = rng.choice(("town", "suburb", "country"), p=(0.45, 0.3, 0.25))
-    season = rgb(*((0.3, 0.42, 0.14), (0.22, 0.36, 0.12), (0.4, 0.44, 0.16), (0.58, 0.38, 0.12),
-                   (0.55, 0.5, 0.3))[rng.choice(5, p=(0.3, 0.3, 0.2, 0.1, 0.1))])
+    season = rgb(
+        *(
+            (0.3, 0.42, 0.14),
+            (0.22, 0.36, 0.12),
+            (0.4, 0.44, 0.16),
+            (0.58, 0.38, 0.12),
+            (0.55, 0.5, 0.3),
+        )[rng.choice(5, p=(0.3, 0.3, 0.2, 0.1, 0.1))]
+    )
     leaf = season * rng.uniform(0.8, 1.1) * rgb(1, 1, rng.uniform(0.8, 1.5))
     road = rng.uniform(1.0 if kind == "country" else 2.6, 4.2)  # half the width
     kerb = {"town": road + rng.uniform(1.8, 3.5), "suburb": road + 1.6, "country": road}[kind]
