@@ -56,18 +56,18 @@ def train_for(default: Config):
                     "this recipe goes on from a derainer: give --start RUN, a run of "
                     "rehearsal, or --start light"
                 )
-            with team.writer_first():
+            with team.main_first():
                 if rainy is None:
                     from cclgan_lite.data.bundled import bundled_data
 
                     data = bundled_data(out.parent / "bundled-data")
                     rainy, clean = data / "train/rainy", data / "train/clean"
-                if check_unpaired and team.writes:
+                if check_unpaired and team.is_main:
                     from cclgan_lite.data.unpaired import assert_unpaired, folders_of_test
 
                     assert_unpaired(rainy, clean, *folders_of_test(rainy), progress=True)
             run = trainer.train(config, rainy, clean, out, device)
-        if team.writes:
+        if team.is_main:
             print(f"trained: {run.folder / 'derainer.safetensors'}")
         team.leave()
 

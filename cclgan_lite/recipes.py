@@ -19,12 +19,10 @@ from dataclasses import replace
 from cclgan_lite.data.folders import Augment
 from cclgan_lite.data.shower import Shower
 from cclgan_lite.losses import LCL, Adversarial, InterCCL, IntraCCL
-from cclgan_lite.losses.lcl import CODE_PAIRS
+from cclgan_lite.losses.lcl import CODE_ROLES
 from cclgan_lite.losses.pixel import identity, rederain, rehearsal, transplant
-from cclgan_lite.methods.cclgan import CCLGAN
-from cclgan_lite.methods.cut import CUT
-from cclgan_lite.methods.cyclegan import CycleGAN
-from cclgan_lite.networks import DiscriminatorConfig, GeneratorConfig
+from cclgan_lite.methods import CCLGAN, CUT, CycleGAN, Method
+from cclgan_lite.networks import DiscriminatorConfig, GeneratorConfig, RestorationConfig
 from cclgan_lite.training.config import Config
 
 PAPER = Config(method=CCLGAN(embedder="ViT-B-32/openai"))
@@ -35,8 +33,10 @@ PAPER_CODE = replace(
         PAPER.method,
         generator=GeneratorConfig(antialias=True),
         adversarial=Adversarial(form="hinge"),
-        lcl=LCL(pairs=CODE_PAIRS),
-        inter=InterCCL(players=("generators",)),
+        lcl=LCL(roles=CODE_ROLES),
+        inter=InterCCL(
+            trains=("generators", "discriminator_clean_mlp", "discriminator_rainy_mlp")
+        ),
         identity=identity(1.0),
     ),
 )
@@ -55,7 +55,7 @@ LAPTOP = Config(
         identity=identity(1.0),
         rederain=rederain(10.0),
     ),
-    augment=Augment(load=None, crop=128),
+    augment=Augment(resize=None, crop=128),
     steps=5000,
     batch=2,
     lr=3e-4,
@@ -68,7 +68,7 @@ DEMO = replace(
     method=replace(
         LAPTOP.method, generator=GeneratorConfig(filters=24, blocks=4, head="rain_layer")
     ),
-    augment=Augment(load=None, crop=112),
+    augment=Augment(resize=None, crop=112),
     steps=1200,
     log_every=10,
 )
@@ -76,9 +76,7 @@ DEMO = replace(
 
 # A restoration network: nothing normalises the brightness away, skips carry the fine detail past
 # the bottleneck, and the high-passed image shows it the rain. 1.7 million parameters.
-LIGHT = GeneratorConfig(
-    filters=32, blocks=5, head="grey_layer", norm="none", skips=True, high_pass=True
-)
+LIGHT = RestorationConfig(filters=32, blocks=5)
 
 REHEARSAL = Config(
     method=CCLGAN(
@@ -89,7 +87,7 @@ REHEARSAL = Config(
         inter=InterCCL(weight=0.0),
         rehearsal=rehearsal(1.0),
     ),
-    augment=Augment(load=None, crop=128),
+    augment=Augment(resize=None, crop=128),
     shower=Shower(share=0.9),
     steps=6000,
     batch=4,

@@ -20,9 +20,9 @@ from cclgan_lite.inference.derain import (
     derain_image,
     tile_for,
 )
-from cclgan_lite.inference.fixed import context, fix_statistics
+from cclgan_lite.inference.fixed import fix_statistics
 from cclgan_lite.inference.weights import load_derainer
-from cclgan_lite.networks import GeneratorConfig, ResNetGenerator
+from cclgan_lite.networks import Generator, GeneratorConfig, NetworkConfig, RestorationConfig
 
 RNG = np.random.default_rng(0)
 
@@ -110,13 +110,13 @@ CONFIGS = {
     "tanh": GeneratorConfig(8, 2, "tanh", taps=()),
     "residual, antialias": GeneratorConfig(8, 1, "residual", antialias=True, taps=()),
     "no norm": GeneratorConfig(8, 1, "rain_layer", norm="none", taps=()),
-    "skips, high-pass": GeneratorConfig(8, 1, "residual", skips=True, high_pass=True, taps=()),
+    "restoration": RestorationConfig(8, 1, taps=()),
 }
 
 
-def trained(config: GeneratorConfig) -> ResNetGenerator:
+def trained(config: NetworkConfig) -> Generator:
     """Weights with which every layer matters, as in a trained network."""
-    generator = ResNetGenerator(config).eval().requires_grad_(False)
+    generator = config.build().eval().requires_grad_(False)
     for name, parameter in generator.named_parameters():
         torch.nn.init.normal_(parameter, std=0.05 if "weight" in name else 0.5)
     return generator
@@ -140,7 +140,7 @@ def test_context_is_what_an_output_pixel_sees(config):
     network = copy.deepcopy(trained(config))
     image = torch.rand(1, 3, 160, 160) * 2 - 1
     fixed = fix_statistics(network, image)
-    side, reach = 160, context(config)
+    side, reach = 160, config.context
     changed = image.clone()
     changed[..., : side // 2 - reach - 8] *= -1  # columns this far left of the middle
     same = fixed(changed)[..., side // 2 - 8 :] == fixed(image)[..., side // 2 - 8 :]

@@ -36,7 +36,7 @@ TINY = Config(
         lcl=LCL(patches=8),
         inter=InterCCL(patches=8),
     ),
-    augment=Augment(load=None, crop=48),
+    augment=Augment(resize=None, crop=48),
     steps=12,
     ema=0.9,
     log_every=2,
@@ -251,7 +251,7 @@ def test_impossible_settings(field):
     with pytest.raises(ValueError, match=f"{field} must be at least 1"):
         replace(TINY, **{field: 0})
     with pytest.raises(ValueError, match="crop must be at least 24"):
-        replace(TINY, augment=Augment(load=None, crop=20))
+        replace(TINY, augment=Augment(resize=None, crop=20))
     with pytest.raises(ValueError, match="seed must be at least 0"):
         replace(TINY, seed=-1)
 

@@ -23,17 +23,17 @@ from cclgan_lite.data.shower import Shower
 
 @dataclass(frozen=True)
 class Augment:
-    """The paper's augmentation: resize to load x load, crop a square, flip (section IV-A)."""
+    """The paper's augmentation: resize, crop a square, flip (section IV-A)."""
 
-    load: int | None = 286  # squash to load x load first; None keeps size and aspect
+    resize: int | None = 286  # squash to a square of this side first; None keeps size and aspect
     crop: int = 256  # side of the square that a step sees; a multiple of 4
     flip: bool = True  # mirror half of the crops left-right (the authors' code)
 
     def __post_init__(self):
         if self.crop % 4 or self.crop < 16:
             raise ValueError(f"crop must be a multiple of 4 and at least 16, not {self.crop}")
-        if self.load is not None and self.load < self.crop:
-            raise ValueError(f"load ({self.load}) must not be smaller than crop ({self.crop})")
+        if self.resize is not None and self.resize < self.crop:
+            raise ValueError(f"resize ({self.resize}) must not be smaller than crop ({self.crop})")
 
     def __call__(self, rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """uint8 [H, W, 3] of any size -> uint8 [crop, crop, 3]."""
@@ -42,8 +42,8 @@ class Augment:
     def fit(self, rgb: np.ndarray) -> np.ndarray:
         """The part without chance: resized, and large enough for a crop."""
         height, width = rgb.shape[:2]
-        if self.load is not None:
-            return _resize(rgb, self.load, self.load)
+        if self.resize is not None:
+            return _resize(rgb, self.resize, self.resize)
         if min(height, width) >= self.crop:
             return rgb
         scale = self.crop / min(height, width)  # too small: enlarge, keeping the aspect
@@ -71,7 +71,7 @@ def _resize(rgb: np.ndarray, height: int, width: int) -> np.ndarray:
 class UnpairedFolders(Dataset):
     """`dataset[k]` -> {"rainy", "clean"}: unrelated scenes, [3, crop, crop] tensors in [-1, 1].
 
-    With a `shower` whose share is above 0 also "showered", the clean crop in rendered rain.
+    With a `shower` whose share is above 0 also "rendered", the clean crop in rendered rain.
     Every epoch visits each rainy image once in a new order; the clean partner is drawn at random.
     Decoded and resized images are kept in memory up to `cache_bytes`.
     Raises ImageError, naming the folder or the file.
@@ -115,7 +115,7 @@ class UnpairedFolders(Dataset):
                 "whole picture of the same name is there."
             ) from error
         if self.shower.share:
-            item["showered"] = self.shower(item["clean"], rng)
+            item["rendered"] = self.shower(item["clean"], rng)
         return {name: to_tensor(rgb) for name, rgb in item.items()}
 
     def choose(self, k: int) -> tuple[dict[str, Path], np.random.Generator]:

@@ -20,8 +20,8 @@ from tqdm import tqdm
 
 from cclgan_lite.data.images import ImageError, list_images, rewrite_photos, to_tensor, to_uint8
 from cclgan_lite.device import Precision
-from cclgan_lite.inference.fixed import context, fix_statistics
-from cclgan_lite.networks import ResNetGenerator
+from cclgan_lite.inference.fixed import fix_statistics
+from cclgan_lite.networks import Generator
 
 MULTIPLE = 4  # the generator halves the picture twice and doubles it twice
 SMALLEST = 16  # reflection padding inside the generator needs a few pixels at quarter size
@@ -52,7 +52,7 @@ def derain_image(
     Args:
         generator: rainy to derained, [1, 3, h, w] in [-1, 1], for h and w divisible by 4; a
             module has to be on `device` and in evaluation mode. Any function will do, but only
-            the statistics of a `ResNetGenerator` are fixed for a large picture.
+            the statistics of a `Generator` are fixed for a large picture.
         memory: GiB that the activations of one pass may take, besides the picture and its
             result; None is `default_memory`. The megapixel that the statistics come from, in
             float32, is always allowed.
@@ -66,8 +66,8 @@ def derain_image(
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.size == 0:
         raise ValueError(f"expected uint8 [H, W, 3], got {rgb.dtype} {list(rgb.shape)}")
     device, dtype = torch.device(device), getattr(torch, precision)
-    known = isinstance(generator, ResNetGenerator)
-    margin = context(generator.config) if known else 48
+    known = isinstance(generator, Generator)
+    margin = generator.config.context if known else 48
     if tile is None:
         filters = generator.config.filters if known else 64
         memory = default_memory(device) if memory is None else memory
@@ -94,7 +94,7 @@ def derain_image(
         parts = list(product(_parts(rows, tile, margin), _parts(columns, tile, margin)))
     # Where a norm's statistics come from depends on the picture alone, not on the memory at hand.
     sampled = len(parts) > 1 or rows * columns > (WINDOWS * WINDOW) ** 2
-    if known and (sampled or generator.config.norm == "none"):
+    if known and (sampled or not generator.config.normalises):
         run = fix_statistics(generator, images(_windows(rows, columns)), dtype)
     else:
         run = plain

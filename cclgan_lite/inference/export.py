@@ -8,10 +8,10 @@ import torch
 
 from cclgan_lite.files import write_atomically
 from cclgan_lite.inference.derain import MULTIPLE
-from cclgan_lite.networks import ResNetGenerator
+from cclgan_lite.networks import Generator
 
 
-def export_onnx(derainer: ResNetGenerator, path: str | Path) -> None:
+def export_onnx(derainer: Generator, path: str | Path) -> None:
     """Write `derainer`, in evaluation mode and on the CPU, as one ONNX file, weights included.
 
     Input `rainy` and output `derained` are float32 [batch, 3, height, width] in [-1, 1]; batch,

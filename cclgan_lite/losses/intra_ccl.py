@@ -49,7 +49,7 @@ class IntraCCL:
     fake_weight: float = 0.1
     temperature: float = 0.07
     eps: float = 1e-7
-    branches: tuple[tuple[str, str, str, str], ...] = (
+    roles: tuple[tuple[str, str, str, str], ...] = (
         # (anchor, positive, real negative, fake negative)
         ("rerained", "rainy", "clean", "derained"),
         ("rederained", "clean", "rainy", "rained"),
@@ -58,16 +58,16 @@ class IntraCCL:
     def looks(self) -> list[Look]:
         return [
             Look("embedder", image, gradient=i == 0)
-            for branch in self.branches
-            for i, image in enumerate(branch)
+            for images in self.roles
+            for i, image in enumerate(images)
         ]
 
     def __call__(self, step: Views) -> dict[str, Tensor]:
         losses = []
-        for branch in self.branches:
+        for images in self.roles:
             losses.append(
                 intra_ccl(
-                    *(step.features("embedder", image)["embedding"] for image in branch),
+                    *(step.features("embedder", image)["embedding"] for image in images),
                     real_weight=self.real_weight,
                     fake_weight=self.fake_weight,
                     form=self.form,

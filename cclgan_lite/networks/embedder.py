@@ -1,16 +1,14 @@
 """Frozen image embedders: the semantic space of intra-CCL (section III-B).
 
-Any module will do that is called as `embedder(image, taps)` with images [B, 3, H, W] in [-1, 1],
-has `config.taps == ("embedding",)`, and returns `(embedding, {"embedding": embedding})` with
-embeddings [B, C], differentiable with respect to the image.
+Any module will do that has `taps = ("embedding",)` and `encode(image, taps)`, which turns images
+[B, 3, H, W] in [-1, 1] into `{"embedding": [B, C]}`, differentiable with respect to the image.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Literal
 
 import torch
@@ -43,7 +41,7 @@ class ImageEmbedder(nn.Module):
     square crops of training are the same under both. Takes `visual` over and freezes it.
     """
 
-    config = SimpleNamespace(taps=("embedding",))
+    taps = ("embedding",)
 
     def __init__(self, visual: nn.Module, crop: Crop = "squash"):
         super().__init__()
@@ -63,11 +61,14 @@ class ImageEmbedder(nn.Module):
             visual.output_tokens = True
         freeze(self)
 
-    def forward(self, image: Tensor, taps=(), judged=None):
-        """Raw embeddings [B, C]; with `taps` also {tap: features} of the same pass.
+    def forward(self, image: Tensor) -> Tensor:
+        """Raw embeddings [B, C]."""
+        return self.encode(image, ("embedding",))["embedding"]
 
-        Taps: "embedding" [B, C] and "tokens" [B, P, C], see `patch_tokens`. Raises ValueError for
-        others, and for tokens of a model that has none.
+    def encode(self, image: Tensor, taps: Collection[str]) -> dict[str, Tensor]:
+        """{tap: features}: "embedding" [B, C] and "tokens" [B, P, C], see `patch_tokens`.
+
+        Raises ValueError for other taps, and for tokens of a model that has none.
         """
         if unknown := set(taps) - {"embedding", "tokens"}:
             raise ValueError(f"no tap {unknown}; there are 'embedding' and 'tokens'")
@@ -84,7 +85,7 @@ class ImageEmbedder(nn.Module):
                 if self.visual.final_ln_after_pool:
                     tokens = self.visual.ln_post(tokens)
                 features["tokens"] = tokens @ self.visual.proj
-        return (embedding, {tap: features[tap] for tap in taps}) if taps else embedding
+        return {tap: features[tap] for tap in taps}
 
     def normalized(self, image: Tensor) -> Tensor:
         """Embeddings [B, C] of length one, as CLIP compares them with texts."""
@@ -97,7 +98,7 @@ class ImageEmbedder(nn.Module):
         CLIP trained only its class token, so that what they say of their own place is noisy; CLIP
         surgery changes the attention to mend that. Raises ValueError for ResNets.
         """
-        return self(image, taps=("tokens",))[1]["tokens"]
+        return self.encode(image, ("tokens",))["tokens"]
 
     def preprocess(self, image: Tensor) -> Tensor:
         """What the tower sees, [B, 3, *size]: resized, [-1, 1] -> [0, 1] -> normalised."""
@@ -130,7 +131,7 @@ class RandomEmbedder(nn.Module):
     It stands in for CLIP in tests, and as the control that shows what CLIP's knowledge adds.
     """
 
-    config = SimpleNamespace(taps=("embedding",))
+    taps = ("embedding",)
 
     def __init__(self, width: int = 64, seed: int = 0):
         super().__init__()
@@ -142,9 +143,11 @@ class RandomEmbedder(nn.Module):
             self.features = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(4), nn.Flatten())
         freeze(self)
 
-    def forward(self, image: Tensor, taps=(), judged=None):
-        embedding = self.features(image)
-        return (embedding, {"embedding": embedding}) if taps else embedding
+    def forward(self, image: Tensor) -> Tensor:
+        return self.features(image)
+
+    def encode(self, image: Tensor, taps: Collection[str]) -> dict[str, Tensor]:
+        return {"embedding": self(image)}
 
 
 def freeze(network: nn.Module) -> nn.Module:

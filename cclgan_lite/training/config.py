@@ -10,12 +10,12 @@ from typing import Literal
 
 from cclgan_lite.data.folders import Augment
 from cclgan_lite.data.shower import Shower
-from cclgan_lite.methods.cclgan import CCLGAN
+from cclgan_lite.methods import CCLGAN, Method
 
 
 @dataclass(frozen=True)
 class Config:
-    method: CCLGAN = CCLGAN()
+    method: Method = CCLGAN()
     augment: Augment = Augment()
     shower: Shower = Shower()  # rendered rain that `rehearsal` needs
 

@@ -19,11 +19,9 @@ import platform
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import cattrs
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
@@ -33,10 +31,8 @@ from torch import Tensor
 from cclgan_lite import __version__
 from cclgan_lite.device import hardware
 from cclgan_lite.files import append, write_atomically, write_json
-from cclgan_lite.methods import METHODS
+from cclgan_lite.serialization import from_plain, to_plain
 from cclgan_lite.training.config import Config
-
-_converter = cattrs.Converter(forbid_extra_keys=True)
 
 
 class RunError(RuntimeError):
@@ -70,9 +66,7 @@ class Run:
         fields = {
             "rainy": str(run.rainy),
             "clean": str(run.clean),
-            "method": type(config.method).__name__,
-            "config": cattrs.unstructure(replace(config, method=Config.method))
-            | {"method": cattrs.unstructure(config.method)},
+            "config": to_plain(config, Config),
         }
         write_json(folder / "config.json", fields)
         (folder / "checkpoints").mkdir(exist_ok=True)
@@ -84,14 +78,14 @@ class Run:
         """Raises RunError where `folder` holds no run, or one that this version cannot read."""
         try:
             saved = json.loads((folder / "config.json").read_text())
-            method = _converter.structure(saved["config"].pop("method"), METHODS[saved["method"]])
-            config = replace(_converter.structure(saved["config"], Config), method=method)
+            config = from_plain(saved["config"], Config)
             return cls(folder, config, Path(saved["rainy"]), Path(saved["clean"]))
         except FileNotFoundError:
             raise RunError(f"{folder} holds no run to resume: start it without --resume") from None
-        except (KeyError, TypeError, ValueError, cattrs.BaseValidationError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise RunError(
-                f"{folder / 'config.json'} is damaged or from another version: start a new run"
+                f"{folder / 'config.json'} is damaged or from another version ({error}): start a "
+                "new run; its derainer.safetensors can still be used"
             ) from error
 
     @contextmanager

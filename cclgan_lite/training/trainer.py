@@ -57,24 +57,21 @@ class Trainer:
         self.layout = torch.channels_last if device.type == "cuda" else torch.contiguous_format
         if device.type == "cuda":
             torch.set_float32_matmul_precision("high")  # TF32, which convolutions use anyway
-        self.networks = nn.ModuleDict(method.networks()).to(device)
+        players = method.players()
+        learning = {k: v for player in players.values() for k, v in player.networks.items()}
+        self.networks = nn.ModuleDict(learning | method.frozen()).to(device)
         self.networks.to(memory_format=self.layout)
+        self.learning = list(learning)
         self.optimizers = {
-            player: torch.optim.Adam(
-                [
-                    p
-                    for name in names
-                    if name in self.networks
-                    for p in self.networks[name].parameters()
-                ],
-                lr=config.lr * speed,
+            name: torch.optim.Adam(
+                [p for network in player.networks.values() for p in network.parameters()],
+                lr=config.lr * player.rate,
                 betas=config.betas,
                 fused=True,
             )
-            for player, (names, speed) in method.players().items()
-            if any(name in self.networks for name in names)
+            for name, player in players.items()
+            if player.networks
         }
-        self.learns = [n for names, _ in method.players().values() for n in names]
         self.averaged = copy.deepcopy(self.networks[method.delivers]).requires_grad_(False)
         if config.compile:
             compile_networks(self.networks)
@@ -125,8 +122,7 @@ class Trainer:
     def save(self, run: Run) -> None:
         state = {
             f"{name}.{key}": value.contiguous()
-            for name in self.learns
-            if name in self.networks
+            for name in self.learning
             for key, value in self.networks[name].state_dict().items()
         }
         state |= {f"averaged.{k}": v.contiguous() for k, v in self.averaged.state_dict().items()}
@@ -152,7 +148,7 @@ class Trainer:
                 f"bring them back to resume {run.folder}, or start a new run"
             )
         for name, network in [*self.networks.items(), ("averaged", self.averaged)]:
-            if name in self.learns or name == "averaged":
+            if name in self.learning or name == "averaged":
                 own = {
                     k.removeprefix(f"{name}."): v
                     for k, v in state.items()
@@ -168,7 +164,7 @@ class Trainer:
                     if value.shape == parameter.shape:
                         state[key] = torch.empty_like(parameter).copy_(value)
         self.step = trainer["step"]
-        if self.team.writes:  # in case the last session died just before
+        if self.team.is_main:  # in case the last session died just before
             run.deliver(derainer_bytes(self.averaged))
 
 
@@ -188,10 +184,10 @@ def train(
     if config.start:
         trainer.start_from(config.start)
     trainer.team.wait()  # all have seen that there is none
-    with trainer.team.writer_first():
+    with trainer.team.main_first():
         run = (
             Run.create(Path(out), config, Path(rainy), Path(clean))
-            if trainer.team.writes
+            if trainer.team.is_main
             else Run.read(Path(out))
         )
     with _claimed(run, trainer.team):
@@ -209,13 +205,13 @@ def resume(out: Path | str, device: str = "auto") -> Run:
         if run.config.start and not run.checkpoints():
             trainer.start_from(run.config.start)
         trainer.load(run)
-        if trainer.team.writes:
+        if trainer.team.is_main:
             run.forget_after(trainer.step)
         return _loop(run, data, trainer)
 
 
 def _claimed(run: Run, team: Team) -> AbstractContextManager:
-    return run.claimed() if team.writes else nullcontext()
+    return run.claimed() if team.is_main else nullcontext()
 
 
 def _prepare(
@@ -234,7 +230,7 @@ def _loop(run: Run, data: UnpairedFolders, trainer: Trainer) -> Run:
     config, total_steps, team = run.config, trainer.total_steps, trainer.team
     facts = trainer.config, trainer.precision, total_steps, trainer.step, trainer.data
     team.agree(facts, trainer.networks.parameters())
-    if team.writes:
+    if team.is_main:
         run.write_versions(trainer.device, trainer.precision, team.count)
     items = team.items(config.batch, range(trainer.step, total_steps))
     batches = (
@@ -255,7 +251,7 @@ def _loop(run: Run, data: UnpairedFolders, trainer: Trainer) -> Run:
         initial=trainer.step,
         unit="step",
         dynamic_ncols=True,
-        disable=not team.writes,
+        disable=not team.is_main,
     )
     for batch in batches:
         losses, step = trainer.train_step(batch)
@@ -271,7 +267,7 @@ def _loop(run: Run, data: UnpairedFolders, trainer: Trainer) -> Run:
                 raise FloatingPointError(
                     f"a loss is not finite before step {trainer.step}: {row}; {_remedy(run)}"
                 )
-            if team.writes:
+            if team.is_main:
                 run.log({"step": trainer.step} | {k: round(v, 6) for k, v in row.items()})
             bar.set_postfix(
                 {
@@ -279,12 +275,12 @@ def _loop(run: Run, data: UnpairedFolders, trainer: Trainer) -> Run:
                     for k, v in row.items()
                 }
             )
-        if team.writes and (trainer.step % config.sample_every == 0 or done):
+        if team.is_main and (trainer.step % config.sample_every == 0 or done):
             grid = Image.fromarray(sample_grid(step, config.method.grid))
             write_atomically(run.folder / "samples" / f"{trainer.step:06d}.png", grid.save)
         # Save only where a row was logged, so that no window is ever torn by a kill.
         due = not window and time.monotonic() - saved > 60 * config.save_minutes
-        if team.writes and (done or due):
+        if team.is_main and (done or due):
             trainer.save(run)
             saved = time.monotonic()
     bar.close()

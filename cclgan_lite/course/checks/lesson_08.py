@@ -67,7 +67,12 @@ class _Counted(nn.Module):
 
 
 def _nets() -> dict[str, nn.Module]:
-    scales = {"derainer": 2.0, "rainer": 3.0, "judge_clean": 5.0, "judge_rainy": 7.0}
+    scales = {
+        "derainer": 2.0,
+        "rainer": 3.0,
+        "discriminator_clean": 5.0,
+        "discriminator_rainy": 7.0,
+    }
     return {name: _Counted(scale) for name, scale in scales.items()}
 
 
@@ -81,11 +86,11 @@ def check_remembering(answer):
         (view.features, ("rainer", "derained"), 7.0),
         (view.image, ("rerained",), 6.0),
         (view.image, ("rederained",), 60.0),
-        (view.logits, ("judge_clean", "derained"), 10.0),
+        (view.logits, ("discriminator_clean", "derained"), 10.0),
         (view.image, ("rained",), 30.0),
-        (view.logits, ("judge_clean", "clean"), 50.0),
-        (view.logits, ("judge_rainy", "clean"), 70.0),
-        (view.features, ("judge_clean", "derained"), 11.0),
+        (view.logits, ("discriminator_clean", "clean"), 50.0),
+        (view.logits, ("discriminator_rainy", "clean"), 70.0),
+        (view.features, ("discriminator_clean", "derained"), 11.0),
         (view.features, ("derainer", "rainy"), 3.0),
         (view.features, ("rainer", "clean"), 31.0),
     ]
