@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -29,8 +29,13 @@ class NetworkConfig:
         return ["stem", "down1", "down2", *(f"block{i + 1}" for i in range(self.blocks))]
 
     @property
+    def multiple(self) -> int:
+        """Tiles of a picture begin at multiples of this: the grid of the coarsest features."""
+        return 4
+
+    @property
     def context(self) -> int:
-        """How far an output pixel sees without norms: rows above and below, a multiple of 4.
+        """How far an output pixel sees without norms: rows above and below, a `multiple`.
 
         The sum over the layers of kernel radius times stride: 3 for the stem and the last layer, 1
         and 2 going down, 8 for the two convolutions of a block, 4 and 2 going up.
@@ -63,6 +68,12 @@ class Generator(nn.Module):
         """Channels of every tap in `taps`."""
         f = self.config.filters
         return {tap: {"stem": f, "down1": 2 * f}.get(tap, 4 * f) for tap in self.taps}
+
+    def take(self, other: Generator) -> None:
+        """Become what `other` computes. Raises ValueError where it is built differently."""
+        if (theirs := replace(other.config, taps=())) != (own := replace(self.config, taps=())):
+            raise ValueError(f"it is {theirs}, but this run has {own}")
+        self.load_state_dict(other.state_dict())
 
     def forward(
         self, image: Tensor, taps: Collection[str] = ()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import time
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from math import isfinite
 from pathlib import Path
 
@@ -111,13 +110,14 @@ class Trainer:
     def start_from(self, name: str) -> None:
         """Take the delivered network from a shipped name, a weights file or a run folder.
 
-        Raises FileNotFoundError or ValueError, also where the two are built differently.
+        Raises FileNotFoundError or ValueError, also where the one does not fit into the other.
         """
-        found, own = load_derainer(name), self.networks[self.config.method.delivers]
-        if (theirs := replace(found.config, taps=())) != (ours := replace(own.config, taps=())):
-            raise ValueError(f"{name} holds {theirs}, but this run has {ours}")
-        own.load_state_dict(found.state_dict())
-        self.averaged.load_state_dict(found.state_dict())
+        own = self.networks[self.config.method.delivers]
+        try:
+            own.take(load_derainer(name))
+        except ValueError as error:
+            raise ValueError(f"start {name}: {error}") from error
+        self.averaged.load_state_dict(own.state_dict())
 
     def save(self, run: Run) -> None:
         state = {
