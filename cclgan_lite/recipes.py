@@ -5,7 +5,6 @@ paper-code   with the published code's other choices, as far as they are not def
 laptop       adversarial, LCL and inter-CCL with the levers that small budgets need
 demo         `laptop` sized for a few minutes on two cores
 rehearsal    a derainer alone, on rendered showers; no rainy photograph is needed
-wide         continues it with heavy, dense and veiled rain (the shipped `light`)
 rain100l     continues it with the rain that it finds in rainy photographs
 cclgan-plus  continues it with that and the paper's losses but intra-CCL
 cyclegan     the published CycleGAN in the paper's set-up, half as long
@@ -17,7 +16,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cclgan_lite.data import shower
 from cclgan_lite.data.folders import Augment
 from cclgan_lite.data.shower import Shower
 from cclgan_lite.losses import LCL, Adversarial, InterCCL, IntraCCL
@@ -100,19 +98,6 @@ REHEARSAL = Config(
     precision="auto",
 )
 
-# From sparse streaks to all kinds of rain: a wide look to see veil, a gain to take it off. Needs
-# `--start`, a run of `rehearsal`; made on data_scripts/varied_clean.py.
-WIDE = replace(
-    REHEARSAL,
-    method=replace(REHEARSAL.method, generator=RestorationConfig(look=3, veil=True)),
-    augment=Augment(resize=None, crop=160),
-    shower=shower.WIDE,
-    steps=2400,
-    batch=2,
-    lr=2e-4,
-    ema=0.998,
-)
-
 # Rendered rain keeps the derainer from forgetting, transplanted rain teaches it the rain at hand.
 # Both recipes need `--start`, a run of `rehearsal`.
 RAIN100L = replace(
@@ -154,7 +139,6 @@ RECIPES: dict[str, Config] = {
     "laptop": LAPTOP,
     "demo": DEMO,
     "rehearsal": REHEARSAL,
-    "wide": WIDE,
     "rain100l": RAIN100L,
     "cclgan-plus": PLUS,
     "cyclegan": replace(PAPER, method=CycleGAN(), epochs=200),

@@ -2,11 +2,11 @@
 
     python data_scripts/varied_clean.py runs/varied-clean
 
-Generated scenes are smooth. A derainer that has seen nothing else takes hair, grass and film grain
-for rain. Here a quarter of the pictures are the bundled clean training images (seed 0) as they are;
-the others are windows, of random size and tone, of grey photographs between two random colours, of
-bundled scenes, and of both within one picture, where a random mask decides which one shows. A third
-gets grain. No photograph of the bundled validation or test pairs is used.
+Generated scenes are smooth. A derainer that has seen nothing else takes hair, grass and film
+grain for rain. Here a quarter of the pictures are the bundled clean training images (seed 0) as
+they are; the others are windows, of random size and tone, of grey photographs between two random
+colours, of bundled scenes, and of both within one picture, where a random mask decides which one
+shows. A third gets grain. No photograph of the bundled validation or test pairs is used.
 """
 
 from __future__ import annotations

@@ -1,16 +1,15 @@
-"""The restoration network's wide look, its veil, and how it starts from a narrower one."""
+"""The restoration network's veil: what it undoes, how far it sees, and how it starts."""
 
 from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
 
 from cclgan_lite.networks import GeneratorConfig, RestorationConfig
-from cclgan_lite.networks.restoration import Look
+from cclgan_lite.networks.veil import REACH, STRIDE, VeilRemover
 
-SMALL = RestorationConfig(filters=4, blocks=1)
-WIDE = RestorationConfig(filters=4, blocks=1, look=1, veil=True)
+PLAIN = RestorationConfig(filters=4, blocks=1)
+VEILED = RestorationConfig(filters=4, blocks=1, veil=4)
 
 
 def shaken(config: RestorationConfig):
@@ -21,73 +20,70 @@ def shaken(config: RestorationConfig):
     return network
 
 
-@pytest.mark.parametrize("adds_rain", [False, True])
-def test_a_wider_network_starts_as_the_narrower_one(adds_rain):
-    narrow, image = shaken(SMALL), torch.rand(1, 3, 32, 48) * 2 - 1
-    narrow.adds_rain = adds_rain
-    wide = WIDE.build(adds_rain).requires_grad_(False)
-    nn.init.normal_(wide.look.out.weight)  # what it had learned is gone
-    wide.take(narrow)
-    torch.testing.assert_close(wide(image), narrow(image))
-    assert (wide(image) - image).abs().max() > 0.01
-    again = WIDE.build().requires_grad_(False)
-    changed = shaken(WIDE)
-    again.take(changed)  # one of its own kind, look and all
+def test_with_veil_it_starts_as_without():
+    plain, image = shaken(PLAIN), torch.rand(1, 3, 32, 48) * 2 - 1
+    network = shaken(VEILED)  # what it had learned is gone
+    network.take(plain)
+    torch.testing.assert_close(network(image), plain(image))
+    assert (network(image) - image).abs().max() > 0.01
+    again, changed = VEILED.build().requires_grad_(False), shaken(VEILED)
+    again.take(changed)  # one of its own kind, veil and all
     assert torch.equal(again(image), changed(image))
+    assert (changed(image) - plain(image)).abs().max() > 0.01
 
 
 @pytest.mark.parametrize(
-    "other",
-    [
-        RestorationConfig(filters=8, blocks=1),
-        RestorationConfig(filters=4, blocks=2),
-        RestorationConfig(filters=4, blocks=1, look=2),
-        GeneratorConfig(filters=4, blocks=1),
-    ],
+    "other", [RestorationConfig(8, 1), RestorationConfig(4, 2), RestorationConfig(4, 1, veil=8)]
 )
 def test_what_does_not_fit_is_refused(other):
     with pytest.raises(ValueError, match="but this run has"):
-        WIDE.build().take(other.build())
+        VEILED.build().take(other.build())
 
 
-def test_a_wide_network_does_not_fit_into_a_narrow_one():
+@pytest.mark.parametrize("own", [PLAIN, GeneratorConfig(4, 1)])
+def test_what_has_no_veil_takes_none(own):
     with pytest.raises(ValueError, match="but this run has"):
-        SMALL.build().take(WIDE.build())
+        own.build().take(VEILED.build())
 
 
-def test_the_veil_is_solved_for_the_clean_picture():
-    """J = (1 + g) I - c undoes I = J (1 - R - A) + R + A0 A, for the g and c of the docstring."""
-    rain, haze, airlight = 0.1, 0.3, torch.tensor([0.6, 0.7, 0.8])
-    clean = torch.rand(1, 3, 16, 16)
-    rainy = clean * (1 - rain - haze) + rain + (airlight * haze).view(1, 3, 1, 1)
-    network = WIDE.build().requires_grad_(False)
-    network.last.weight.zero_()  # the same g and c everywhere
-    left = 1 - rain - haze
-    network.last.bias[:3] = 2 * (rain + airlight * haze) / left
-    network.last.bias[3] = (rain + haze) / left
-    torch.testing.assert_close(network(2 * rainy - 1), 2 * clean - 1, atol=1e-5, rtol=0)
+def test_a_veil_is_undone():
+    """J = (1 + g) I - c of I = J (1 - A) + A0 A, with the g and c of the docstring."""
+    haze, airlight = 0.3, torch.tensor([0.6, 0.7, 0.8])
+    clean = torch.rand(1, 3, 16, 24)
+    veiled = clean * (1 - haze) + (airlight * haze).view(1, 3, 1, 1)
+    remover = VeilRemover(4).requires_grad_(False)  # its last weights are zero
+    remover.last.bias[:3] = airlight * haze / (1 - haze)
+    remover.last.bias[3] = haze / (1 - haze)
+    torch.testing.assert_close(remover(2 * veiled - 1), 2 * clean - 1, atol=1e-5, rtol=0)
 
 
-def test_the_look_has_one_grid_for_every_size():
-    """A smaller picture with the same upper left corner: the same there, edges aside."""
+@pytest.mark.parametrize("size", [(16, 16), (20, 36), (4, 8)])
+def test_sizes_that_are_no_multiple_of_a_square(size):
+    """The squares are counted from the upper left; the last ones are the mean of what is there."""
     torch.manual_seed(0)
-    look = Look(2, 1).requires_grad_(False)
-    nn.init.normal_(look.out.weight)
-    features = torch.randn(1, 2, 63, 70)
-    whole, part = look(features), look(features[..., :50, :61])
-    assert whole.shape == features.shape and part.shape[2:] == (50, 61)
-    torch.testing.assert_close(part[..., :20, :30], whole[..., :20, :30])
+    remover = VeilRemover(4).requires_grad_(False)
+    remover.last.weight.normal_()
+    image = torch.rand(1, 3, *size) * 2 - 1
+    filled = [-(-side // STRIDE) * STRIDE - side for side in size]
+    assert remover(image).shape == image.shape
+    whole = torch.nn.functional.pad(image.mean((2, 3), keepdim=True).expand_as(image), (0, 0))
+    even = torch.nn.functional.pad(whole, (0, filled[1], 0, filled[0]), mode="replicate")
+    part = remover(even)[..., : size[0], : size[1]]
+    torch.testing.assert_close(remover(whole), part, atol=1e-5, rtol=0)
 
 
-def test_the_look_sees_far():
-    image = torch.rand(1, 3, 96, 96) * 2 - 1
-    changed = image.clone()
-    changed[..., :8] *= -1
-    for config, sees in ((SMALL, False), (WIDE, True)):
-        network = shaken(config)
-        assert bool((network(image) != network(changed))[..., 64:].any()) is sees
+def test_how_far_it_sees():
+    torch.manual_seed(0)
+    remover = VeilRemover(4).double()
+    remover.last.weight.data.normal_()
+    image = torch.rand(1, 3, 8, 640, dtype=torch.double).requires_grad_()
+    output, reached = remover(image), []
+    for column in range(320, 328):
+        (gradient,) = torch.autograd.grad(output[..., column].sum(), image, retain_graph=True)
+        seen = gradient.abs().sum((0, 1, 2)).nonzero()[:, 0]
+        reached += [column - int(seen.min()), int(seen.max()) - column]
+    assert max(reached) <= REACH < max(reached) + STRIDE
 
 
-@pytest.mark.parametrize("size", [(16, 16), (20, 36)])
-def test_the_smallest_pictures_pass(size):
-    assert shaken(WIDE)(torch.rand(1, 3, *size)).shape[2:] == size
+def test_a_rainer_adds_no_veil():
+    assert VEILED.build(adds_rain=True).veil is None

@@ -25,7 +25,7 @@ RANGES = ("length", "width", "brightness", "light", "depth", "airlight")
 
 @dataclass(frozen=True)
 class Shower:
-    """Shares and ranges; each crop draws its own. Wide on purpose: the real rain must lie inside."""
+    """Shares and ranges; each crop draws its own. Wide on purpose: real rain must lie inside."""
 
     share: float = 0.0  # part of the crops that rain at all; 0: none are made
     length: tuple[float, float] = (10.0, 60.0)  # mean length of the streaks in pixels
@@ -35,9 +35,7 @@ class Shower:
     angle: float = 45.0  # degrees; directions up to this far from the vertical
 
     dense: float = 0.0  # part of the rain that is noise blurred along its fall, as in Rain800
-    far: float = (
-        0.0  # part of the remaining rain that falls in layers, each octave of depth smaller
-    )
+    far: float = 0.0  # part of the other rain that falls in layers, each smaller than the last
     soft: float = 0.0  # part whose streaks are out of focus
     screen: float = 0.0  # part that hides what is behind it: J (1 - R) + R instead of J + R
     veil: float = 0.0  # part of the rain that also veils (data/veil.py)
@@ -109,7 +107,7 @@ class Shower:
         )
 
     def _layers(self, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-        """Streaks of one wind in 2 to 4 depths; far ones are smaller, fainter and more (rain.py)."""
+        """Streaks of one wind in 2 to 4 depths; far ones smaller, fainter and more, as in rain.py."""
         angle, light = rng.uniform(-self.angle, self.angle), _log_uniform(self.light, rng) / 3
         length, width = _log_uniform(self.length, rng), _log_uniform(self.width, rng)
         brightness = rng.uniform(*self.brightness)

@@ -2,8 +2,8 @@
 
 A picture gets a random mixture of three fields, each in [0, 1], as its optical depth beta d:
 flat ground below a horizon (as `assumed_depth`, at a random height), a smooth function of a random
-colour (what has one colour tends to lie at one depth, so that edges of veil follow edges of things)
-and smooth noise.
+colour (what has one colour tends to lie at one depth, so that veil ends where things end) and
+smooth noise.
 """
 
 from __future__ import annotations

@@ -7,10 +7,9 @@ cut.py         CUT
 operators.py   images made of images without a network
 """
 
-from cclgan_lite.methods.adaptation import Adaptation
 from cclgan_lite.methods.base import Made, Method, Pass, Player
 from cclgan_lite.methods.cclgan import CCLGAN
 from cclgan_lite.methods.cut import CUT
 from cclgan_lite.methods.cyclegan import CycleGAN
 
-__all__ = ["Adaptation", "CCLGAN", "CUT", "CycleGAN", "Made", "Method", "Pass", "Player"]
+__all__ = ["CCLGAN", "CUT", "CycleGAN", "Made", "Method", "Pass", "Player"]

@@ -23,7 +23,6 @@ class DiscriminatorConfig:
     layers: int = 3  # convolutions of stride 2: patches of 16, 34, 70 pixels for 1, 2, 3
     norm: Literal["instance", "spectral", "none"] = "instance"  # instance: not first and last
     high_pass: bool = False  # judge only fine structure: rain is a faint high frequency
-    low_pass: int = 1  # judge means over squares of this side: colour, contrast, veil
     taps: tuple[str, ...] = ("conv2", "conv3")  # features that inter-CCL compares (their code)
 
     def __post_init__(self):
@@ -83,7 +82,6 @@ class PatchDiscriminator(nn.Module):
             raise ValueError(f"no tap {sorted(unknown)}; this discriminator has {[*self.convs]}")
         features = {}
         x = high_pass(image) if self.config.high_pass else image
-        x = F.avg_pool2d(x, self.config.low_pass)
         for i, (name, conv) in enumerate(self.convs.items()):
             if i > 0:
                 x = F.leaky_relu(x, 0.2)
