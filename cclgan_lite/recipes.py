@@ -14,14 +14,17 @@ ablation-*   rows of the paper's Tables 2-4 on top of `paper`
 
 from __future__ import annotations
 
-from dataclasses import replace
+import difflib
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
 
 from cclgan_lite.data.folders import Augment
 from cclgan_lite.data.shower import Shower
 from cclgan_lite.losses import LCL, Adversarial, InterCCL, IntraCCL
 from cclgan_lite.losses.lcl import CODE_ROLES
 from cclgan_lite.losses.pixel import identity, rederain, rehearsal, transplant
-from cclgan_lite.methods import CCLGAN, CUT, CycleGAN, Method
+from cclgan_lite.methods import CCLGAN, CUT, CycleGAN
 from cclgan_lite.networks import DiscriminatorConfig, GeneratorConfig, RestorationConfig
 from cclgan_lite.training.config import Config
 
@@ -155,3 +158,48 @@ RECIPES: dict[str, Config] = {
     "ablation-inter-fake": _paper("intra", inter=InterCCL(real_weight=0.0)),
     "ablation-inter-real": _paper("intra", inter=InterCCL(fake_weight=0.0)),
 }
+
+
+def recipe(name: str, changes: Mapping[str, Any] | None = None, /, **more: Any) -> Config:
+    """A recipe with fields changed, nested ones by their dotted names.
+
+        recipe("demo", {"method.lcl.temperature": 0.1}, steps=200)
+
+    Raises ValueError for an unknown recipe or field, with the nearest right name, and for values
+    outside their range.
+    """
+    if name not in RECIPES:
+        raise ValueError(
+            f"no recipe {name!r}{_near(name, RECIPES)}; there are {', '.join(RECIPES)}"
+        )
+    config = RECIPES[name]
+    for path, value in {**(changes or {}), **more}.items():
+        if path not in (known := _paths(config)):
+            raise ValueError(f"recipe {name!r} has no field {path!r}{_near(path, known)}")
+        config = _changed(config, path.split("."), value)
+    return config
+
+
+def _changed(part: Any, path: list[str], value: Any) -> Any:
+    name, *rest = path
+    if rest:
+        value = _changed(getattr(part, name), rest, value)
+    elif isinstance(value, list):
+        value = tuple(value)
+    return replace(part, **{name: value})
+
+
+def _paths(part: Any) -> list[str]:
+    """The dotted names of all fields, outer ones before what they hold."""
+    paths = []
+    for field in fields(part):
+        inner = getattr(part, field.name)
+        paths.append(field.name)
+        if is_dataclass(inner):
+            paths += [f"{field.name}.{path}" for path in _paths(inner)]
+    return paths
+
+
+def _near(name: str, known: Any) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f" (did you mean {near[0]!r}?)" if near else ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from importlib import resources
+from os import PathLike
 from pathlib import Path
 
 import torch
@@ -37,7 +38,7 @@ def shipped_weights() -> dict[str, Path]:
     return {p.stem: p for p in files if p.suffix == ".safetensors" and p.stem != tiny_clip.NAME}
 
 
-def load_derainer(name_or_path: str | Path, device: torch.device | str = "cpu") -> Generator:
+def load_derainer(name_or_path: str | PathLike, device: torch.device | str = "cpu") -> Generator:
     """A derainer in evaluation mode: a shipped name, a weights file, or a run folder.
 
     Raises FileNotFoundError or ValueError, naming the file and the remedy.

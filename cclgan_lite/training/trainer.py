@@ -21,9 +21,11 @@ from torch.utils.data import DataLoader
 from torchvision.utils import make_grid
 from tqdm import tqdm
 
+from cclgan_lite.data.bundled import bundled_data
 from cclgan_lite.data.folders import UnpairedFolders
 from cclgan_lite.data.images import to_uint8
 from cclgan_lite.data.resident import Resident
+from cclgan_lite.data.unpaired import assert_unpaired, folders_of_test
 from cclgan_lite.device import pick_precision
 from cclgan_lite.files import write_atomically
 from cclgan_lite.inference.weights import derainer_bytes, load_derainer
@@ -169,26 +171,50 @@ class Trainer:
 
 
 def train(
-    config: Config, rainy: Path | str, clean: Path | str, out: Path | str, device: str = "auto"
+    config: Config,
+    rainy: Path | str | None = None,
+    clean: Path | str | None = None,
+    out: Path | str = "runs/new",
+    device: str = "auto",
+    check_unpaired: bool = False,
 ) -> Run:
-    """Train `config` on two unpaired folders into the new run folder `out`.
+    """Train a configuration (`ccl.recipe`) into the new run folder `out`.
 
-    In a process of several (training/parallel.py) this is that process's part of the training.
+    `rainy` and `clean` are folders of unpaired photographs; without both, the bundled data is
+    made beside `out` and trained on. `check_unpaired` refuses folders that share a scene with
+    each other or with the test set beside them. In a process of several (training/parallel.py)
+    this is that process's part of the training.
 
-    Raises RunError (folder in use), ImageError (data), FloatingPointError (a loss diverged);
-    with several processes also ValueError (a batch that they cannot share, a start that is not
-    the same everywhere) and ConnectionError (another process stopped).
+    Raises RunError (folder in use), ImageError (data), ValueError (a configuration that cannot
+    be trained, a missing start), FloatingPointError (a loss diverged); with several processes
+    also ValueError (a batch that they cannot share, a start that is not the same everywhere) and
+    ConnectionError (another process stopped).
     """
-    Run.refuse(Path(out))
+    out = Path(out)
+    Run.refuse(out)
+    if (rainy is None) != (clean is None):
+        raise ValueError("give both --rainy and --clean, or neither for the bundled data")
+    if "transplant" in config.method.terms() and not config.start:
+        raise ValueError(
+            "this recipe goes on from a derainer: give --start RUN, a run of rehearsal, or "
+            "--start light"
+        )
+    team, _ = join(device)
+    with team.main_first():
+        if rainy is None:
+            data = bundled_data(out.parent / "bundled-data")
+            rainy, clean = data / "train/rainy", data / "train/clean"
+        if check_unpaired and team.is_main:
+            assert_unpaired(rainy, clean, *folders_of_test(Path(rainy)), progress=True)
     data, trainer = _prepare(config, rainy, clean, device)  # complain before there is a folder
     if config.start:
         trainer.start_from(config.start)
     trainer.team.wait()  # all have seen that there is none
     with trainer.team.main_first():
         run = (
-            Run.create(Path(out), config, Path(rainy), Path(clean))
+            Run.create(out, config, Path(rainy), Path(clean))
             if trainer.team.is_main
-            else Run.read(Path(out))
+            else Run.read(out)
         )
     with _claimed(run, trainer.team):
         return _loop(run, data, trainer)
