@@ -1,5 +1,7 @@
 """Houses: facades with windows and shops, terraces along a street, detached houses."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import partial
 

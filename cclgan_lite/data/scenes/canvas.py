@@ -1,5 +1,7 @@
 """The canvas that a scene is painted on: camera, light, noise and what every texture uses."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
