@@ -24,7 +24,7 @@ class Facade:
     offset: float
 
     @classmethod
-    def sample(cls, rng: np.random.Generator, shops: bool = True) -> "Facade":
+    def sample(cls, rng: np.random.Generator, shops: bool = True) -> Facade:
         walls = (
             (0.62, 0.33, 0.25),
             (0.74, 0.62, 0.47),

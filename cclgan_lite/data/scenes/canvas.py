@@ -44,7 +44,7 @@ class Light:
     name: str  # clear, grey, golden or dusk
 
     @classmethod
-    def sample(cls, rng: np.random.Generator) -> "Light":
+    def sample(cls, rng: np.random.Generator) -> Light:
         side, t = float(rng.choice([-1, 1])), rng.uniform(0.85, 1.1)
         clear = (
             rgb(0.27, 0.48, 0.76),
