@@ -9,14 +9,7 @@ import tarfile
 import zipfile
 
 import pytest
-
-from cclgan_lite.data.prepare.archives import (
-    ArchiveError,
-    Limits,
-    extract,
-    find_archives,
-    list_archive,
-)
+from prepare.archives import ArchiveError, extract, find_archives, list_archive
 
 FILES = {"a/1.png": b"one", "a/b/2.png": os.urandom(5000), "list.txt": b"x y\n"}
 
@@ -71,8 +64,6 @@ def test_only_what_is_asked_for_is_unpacked_and_only_once(tmp_path):
     target.write_bytes(b"o")  # of another size: not what belongs here
     extract(parts, {"a/1.png": target})
     assert target.read_bytes() == b"one"
-    with pytest.raises(ArchiveError, match="holds no missing.png"):
-        extract(parts, {"missing.png": target})
 
 
 @pytest.mark.parametrize("first", [0, 1])
@@ -97,24 +88,24 @@ def test_split_zip_needs_no_joining_and_every_part(tmp_path, first):
         find_archives(tmp_path)
 
 
-HOSTILE_NAMES = {
-    "../evil.png": "leads out",
-    "a/../../evil.png": "leads out",
-    "..\\evil.png": "leads out",
-    "/etc/evil.png": "absolute",
-    "C:/evil.png": "absolute",
-    "a/e\nvil.png": "no file name",
-}
+HOSTILE_NAMES = (
+    "../evil.png",
+    "a/../../evil.png",
+    "..\\evil.png",
+    "/etc/evil.png",
+    "C:/evil.png",
+    "a/e\nvil.png",
+)
 
 
 @pytest.mark.parametrize("make", [make_zip, make_tar])
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 def test_names_that_lead_elsewhere_are_refused_before_anything_is_written(tmp_path, make, name):
-    if make is make_tar and "\\" in name:
-        pytest.skip("a backslash is an ordinary character in a tar file's name")
     suffix = ".zip" if make is make_zip else ".tar.gz"
     parts = [make(tmp_path / f"x{suffix}", {"good.png": b"x", name: b"evil"})]
-    with pytest.raises(ArchiveError, match=HOSTILE_NAMES[name]):
+    with pytest.raises(
+        ArchiveError, match="leads out of the folder or is no file name"
+    ):
         extract(parts, {"good.png": tmp_path / "out" / "good"})
     assert [p.name for p in tmp_path.rglob("*")] == [f"x{suffix}"]
 
@@ -163,25 +154,17 @@ def test_a_name_that_is_there_twice_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("make, name", [(make_zip, "x.zip"), (make_tar, "x.tar.gz")])
-def test_bombs_are_refused_by_ratio_size_and_number(tmp_path, make, name):
-    path = make(tmp_path / name, {"zeros.png": bytes(4_000_000)})
+@pytest.mark.parametrize(
+    "files",
+    [{"zeros.png": bytes(4_000_000)}, {f"{i}.png": bytes(500_000) for i in range(8)}],
+    ids=["one", "many small ones together"],
+)
+def test_bombs_are_refused(tmp_path, monkeypatch, make, name, files):
+    path = make(tmp_path / name, files)
     with pytest.raises(ArchiveError, match="a bomb"):
         list_archive([path])
-    assert list_archive([path], Limits(ratio=10**6))  # the ratio was the reason
-
-    honest = [make(tmp_path / name)]
-    total = sum(map(len, FILES.values()))
-    assert list_archive(honest, Limits(entries=3, bytes=total))
-    with pytest.raises(ArchiveError, match="over 2 entries"):
-        list_archive(honest, Limits(entries=2))
-    with pytest.raises(ArchiveError, match="bytes"):
-        list_archive(honest, Limits(bytes=total - 1))
-
-
-def test_many_small_members_are_a_bomb_together(tmp_path):
-    files = {f"{i}.png": bytes(500_000) for i in range(8)}  # each below the size that is judged
-    with pytest.raises(ArchiveError, match="'?all of it.*bomb"):
-        list_archive([make_zip(tmp_path / "x.zip", files)])
+    monkeypatch.setattr("prepare.archives.RATIO", 10**6)  # the ratio was the reason
+    assert list_archive([path]) == {name: len(content) for name, content in files.items()}
 
 
 def test_a_tar_bomb_is_not_read_to_its_end(tmp_path):
@@ -189,7 +172,7 @@ def test_a_tar_bomb_is_not_read_to_its_end(tmp_path):
     info = tarfile.TarInfo("huge.png")
     info.size = 2**50
     (tmp_path / "x.tar").write_bytes(info.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
-    with pytest.raises(ArchiveError, match="bytes"):
+    with pytest.raises(ArchiveError, match="a bomb"):
         list_archive([tmp_path / "x.tar"])
 
 

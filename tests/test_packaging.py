@@ -23,7 +23,6 @@ REQUIREMENTS = [
 # Places that may also import what an extra installs.
 OPTIONAL = {
     "course": "notebooks",
-    "data/prepare/download.py": "data",
     "evaluation/extras.py": "extras",
     "inference/export.py": "onnx",
 }
