@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
+import os
 import random
 import runpy
 import subprocess
 import sys
-import tarfile
-import zipfile
 from dataclasses import replace
 from hashlib import sha256
+from importlib import import_module as script
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -23,6 +22,7 @@ from prepare import dataset as layout
 from prepare.archives import ArchiveError
 from prepare.pair_rules import Item, Picture, role_of, split_of
 from prepare.selection import choose, drawn, hold_out, leaks, part_scenes
+from test_archives import tarred, zipped
 from test_download import server  # noqa: F401
 
 from cclgan_lite.data.images import ImageError, list_images, read_rgb
@@ -30,25 +30,7 @@ from cclgan_lite.data.pairs import pair_files
 from cclgan_lite.data.unpaired import unpaired_kind
 
 SCRIPTS = Path(__file__).parents[1] / "data_scripts"
-NAMES = [
-    "own_folder",
-    "rain100h",
-    "rain100l",
-    "rain12",
-    "rain1400",
-    "rain200",
-    "rain800",
-    "rain_cityscapes",
-    "realrain1k",
-    "spa_data",
-]
-
-
-def script(name):
-    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+NAMES = sorted(p.stem for p in SCRIPTS.glob("*.py") if "from prepare" in p.read_text())
 
 
 def scene(number: int, height: int = 24, width: int = 32) -> np.ndarray:
@@ -78,25 +60,7 @@ def write(folder: Path, files: dict[str, bytes]) -> Path:
     return folder
 
 
-def zipped(files: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
-
-
-def tarred(files: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return buffer.getvalue()
-
-
-def pairs(rainy: str, clean: str, numbers, offset: int = 0, suffix: str = ".png"):
+def pairs(rainy: str, clean: str, numbers, offset: int = 0):
     """Files of pairs; `{}` in the patterns is the number, offset + number the scene."""
     files = {}
     for n in numbers:
@@ -160,13 +124,9 @@ def test_rain100l_layouts(tmp_path, name):
     out = tmp_path / "out"
     manifest = prepare(MINI, write(tmp_path / "in", LAYOUTS[name]()), out)
     with_test = "alone" not in name
+    counts = {"train": 4, "val": 2, "test": 4 * with_test}
     assert manifest["counts"] == {
-        "train/rainy": 4,
-        "train/clean": 4,
-        "val/rainy": 2,
-        "val/clean": 2,
-        "test/rainy": 4 * with_test,
-        "test/clean": 4 * with_test,
+        f"{split}/{kind}": n for split, n in counts.items() for kind in ("rainy", "clean")
     }
     assert [Path(n).stem for n in names(out, "train/clean")] == ["001", "002", "003", "004"]
     assert [Path(n).stem for n in names(out, "val/clean")] == ["005", "006"]  # the last ones
@@ -373,14 +333,7 @@ def test_rain1400_has_versions(tmp_path):
                 )
     out = tmp_path / "out"
     manifest = prepare(dataset, write(tmp_path / "in", files), out)
-    assert manifest["counts"] == {
-        "train/rainy": 42,
-        "train/clean": 3,
-        "val/rainy": 14,
-        "val/clean": 14,
-        "test/rainy": 28,
-        "test/clean": 28,
-    }
+    assert list(manifest["counts"].values()) == [42, 3, 14, 14, 28, 28]
     found = {
         name: (wet, dry) for name, wet, dry in pair_files(out / "test/rainy", out / "test/clean")
     }
@@ -476,14 +429,7 @@ def test_spa_data_goes_by_its_lists(tmp_path):
     assert manifest["counts"]["train/rainy"] == 12 and len(manifest["dropped"]) == 3
 
 
-SETTINGS = [
-    (a, b, d)
-    for a, b, d in (
-        ("0.01", "0.005", "0.01"),
-        ("0.02", "0.01", "0.005"),
-        ("0.03", "0.015", "0.002"),
-    )
-]
+SETTINGS = (("0.01", "0.005", "0.01"), ("0.02", "0.01", "0.005"), ("0.03", "0.015", "0.002"))
 
 
 def city_names(photo: str) -> list[str]:
@@ -561,13 +507,9 @@ def test_the_cclgan_preset_of_rain_cityscapes():
     assert {s: sum(i.split == s for i in items) for s in ("train", "test")} == dataset.counts
     chosen = choose(hold_out(items, dataset.val, 0), dataset.subsets["cclgan"], 0)
     by_split = {s: [i for i in chosen if i.split == s] for s in ("train", "val", "test")}
-    assert {s: len(part) for s, part in by_split.items()} == {
-        "train": 1400,
-        "val": 175,
-        "test": 175,
-    }
+    assert [len(part) for part in by_split.values()] == [1400, 175, 175]
     scenes = {s: {i.scene for i in part} for s, part in by_split.items()}
-    assert {s: len(found) for s, found in scenes.items()} == {"train": 200, "val": 25, "test": 25}
+    assert [len(found) for found in scenes.values()] == [200, 25, 25]
     assert not scenes["train"] & scenes["val"]
     assert leaks(chosen) == []
     random.Random(0).shuffle(items)  # no order of a directory matters
@@ -912,6 +854,18 @@ def test_scripts_are_short_and_their_help_teaches(name, monkeypatch, capsys):
         assert "egist" in shown
 
 
+def test_a_script_runs_from_any_folder(tmp_path):
+    write(tmp_path, {"in/x.zip": zipped(pairs("{:03d}_in.png", "{:03d}_GT.png", range(1, 13)))})
+    done = subprocess.run(
+        [sys.executable, SCRIPTS / "rain12.py", "--source", "in", "--out", "out"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(SCRIPTS.parent)},  # the package alone
+        capture_output=True,
+        text=True,
+    )
+    assert "Rain12 in out: " in done.stdout and "test 12 rainy and 12 clean" in done.stdout, done
+
+
 def test_a_script_downloads_prepares_and_says_what_it_did(server, tmp_path, capsys):  # noqa: F811
     server.content = zipped(pairs("{:03d}_in.png", "{:03d}_GT.png", range(1, 13)))
     digest = sha256(server.content).hexdigest()
@@ -930,19 +884,9 @@ def test_a_script_downloads_prepares_and_says_what_it_did(server, tmp_path, caps
     assert len(server.asked) == asked  # nothing is downloaded twice
 
     wrong = f"{server.url}/other.zip#sha256={'0' * 64}"
+    more = ["--out", str(tmp_path / "out 2"), "--download", wrong]
     with pytest.raises(SystemExit) as error:
-        main(
-            "Rain12.",
-            rain12,
-            arguments=[
-                "--source",
-                str(tmp_path / "in 2"),
-                "--out",
-                str(tmp_path / "out 2"),
-                "--download",
-                wrong,
-            ],
-        )
+        main("Rain12.", rain12, arguments=["--source", str(tmp_path / "in 2"), *more])
     assert "put aside" in str(error.value)
 
 
