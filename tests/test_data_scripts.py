@@ -667,6 +667,9 @@ def test_other_settings_and_other_peoples_folders_are_refused(tmp_path):
     with pytest.raises(FileExistsError, match="new folder"):
         prepare(MINI, source, mine)
     assert names(tmp_path, "mine") == ["diary.txt"]
+    other = write(tmp_path / "other", {"manifest.json": b'{"dataset": "of another program"}'})
+    with pytest.raises(ValueError, match="another folder"):
+        prepare(MINI, source, other)
     with pytest.raises(ValueError, match="outside"):
         prepare(MINI, source, source / "out")
     with pytest.raises(ValueError, match="no subset 'x'; there are: none"):

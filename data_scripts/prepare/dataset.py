@@ -211,7 +211,7 @@ def _begin(out: Path, settings: dict, source: Path) -> dict | None:
     elif not manifest and out.exists() and any(out.iterdir()):
         raise FileExistsError(f"{out} is not empty and holds no {MANIFEST}: name a new folder.")
     else:
-        what, made = "a data set", manifest.get("settings", settings)
+        what, made = "a data set", manifest.get("settings", {}) if manifest else settings
     if other := {key: made.get(key) for key in settings if made.get(key) != settings[key]}:
         asked = {key: settings[key] for key in other}
         raise ValueError(
