@@ -25,3 +25,8 @@ class Transplant:
         low, high = self.strength
         k = low + (high - low) * torch.rand((), device=clean.device)  # one for all processes
         return (clean + k * (rainy - derained).detach().clamp(min=0)).clamp(max=1)
+
+
+def pour(derained: Tensor, rendered: Tensor, clean: Tensor) -> Tensor:
+    """The rendered shower of the clean picture over the derained one; [B, 3, H, W], in [-1, 1]."""
+    return (derained + rendered - clean).clamp(max=1)
