@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from cclgan_lite.data.images import ImageError, read_photo, read_rgb
-from cclgan_lite.data.make_rain import rain_on, make_rain
+from cclgan_lite.data.make_rain import make_rain, rain_on
 
 
 def smooth(height: int, width: int) -> Image.Image:

@@ -23,9 +23,9 @@ from cclgan_lite.losses.term import Look, Views
 class PixelL1:
     """Mean over `roles`, pairs (image, target), of their mean absolute difference.
 
-    With a `beta` b above 0, differences d below it count d^2 / (2 b), larger ones |d| - b / 2. Most pixels
-    have no rain, so the best guess of an untrained derainer under L1 is no rain at all, and there
-    it stays; the quadratic part follows the mean, not the median.
+    With a `beta` b above 0, differences d below it count d^2 / (2 b), larger ones |d| - b / 2.
+    Most pixels have no rain, so the best guess of an untrained derainer under L1 is no rain at
+    all, and there it stays; the quadratic part follows the mean, not the median.
     """
 
     weight: float
