@@ -17,7 +17,7 @@ from torch import nn
 from cclgan_lite.losses import LCL, Adversarial, InterCCL, IntraCCL, PixelL1
 from cclgan_lite.losses.pixel import identity, rederain, rehearsal, transplant
 from cclgan_lite.methods.base import Made, Method, Pass, Player, Wiring
-from cclgan_lite.methods.operators import Transplant, pour
+from cclgan_lite.methods.operators import Transplant, pour, same
 from cclgan_lite.networks import (
     DiscriminatorConfig,
     GeneratorConfig,
@@ -59,13 +59,15 @@ class CCLGAN(Method):
         given = self.rain == "given"
         return {
             "derained": Pass("derainer", "rainy"),
-            "rained": Pass("rainer", "rendered" if given else "clean"),
-            "rerained": Pass("rainer", "poured" if given else "derained"),
+            "rained": Pass("rainer", "poured_clean" if given else "clean"),
+            "rerained": Pass("rainer", "poured_derained" if given else "derained"),
             "rederained": Pass("derainer", "rained"),
             "identity_clean": Pass("derainer", "clean"),
             "identity_rainy": Pass("rainer", "rainy"),
             "derained_rendered": Pass("derainer", "rendered"),
-            "poured": Made(pour, ("derained", "rendered", "clean")),
+            "practice": Made(same, ("clean",)),  # unless the data has it
+            "poured_clean": Made(pour, ("clean", "rendered", "practice")),
+            "poured_derained": Made(pour, ("derained", "rendered", "practice")),
             "transplanted": Made(Transplant(), ("clean", "rainy", "derained")),
             "derained_transplanted": Pass("derainer", "transplanted"),
         }

@@ -27,6 +27,11 @@ class Transplant:
         return (clean + k * (rainy - derained).detach().clamp(min=0)).clamp(max=1)
 
 
-def pour(derained: Tensor, rendered: Tensor, clean: Tensor) -> Tensor:
-    """The rendered shower of the clean picture over the derained one; [B, 3, H, W], in [-1, 1]."""
-    return (derained + rendered - clean).clamp(max=1)
+def pour(image: Tensor, rendered: Tensor, practice: Tensor) -> Tensor:
+    """The shower that was rendered over `practice`, over `image`; [B, 3, H, W], in [-1, 1]."""
+    return (image + rendered - practice).clamp(max=1)
+
+
+def same(image: Tensor) -> Tensor:
+    """The image itself under another name."""
+    return image

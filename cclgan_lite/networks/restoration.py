@@ -8,7 +8,6 @@ rehearse on rendered rain use it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -24,15 +23,11 @@ from cclgan_lite.networks.norm_relu_conv import norm_relu_conv
 class RestorationConfig(NetworkConfig):
     filters: int = 32  # channels of the first convolution; doubled by each of two downsamplings
     blocks: int = 5  # residual blocks at a quarter of the resolution
-    # How the way up doubles its size. A transposed convolution overlaps itself unevenly and prints a
-    # checkerboard (Odena et al. 2016); interpolating what a convolution returns cannot.
-    upsample: Literal["transposed", "bilinear"] = "transposed"
     taps: tuple[str, ...] = ("down1", "down2", "block1")  # features that LCL compares
 
     @property
     def context(self) -> int:
-        interpolation = 6 if self.upsample == "bilinear" else 0
-        return _multiple_of_4(18 + interpolation + 8 * self.blocks)
+        return _multiple_of_4(18 + 8 * self.blocks)
 
     def build(self, adds_rain: bool = False) -> RestorationGenerator:
         return RestorationGenerator(self, adds_rain)
@@ -52,8 +47,8 @@ class RestorationGenerator(Generator):
         self.down1 = nn.Conv2d(f, 2 * f, 3, 2, padding=1)
         self.down2 = nn.Conv2d(2 * f, 4 * f, 3, 2, padding=1)
         self.blocks = nn.ModuleList(ResidualBlock(4 * f, norm=False) for _ in range(config.blocks))
-        self.up1 = _double(4 * f, 2 * f, config.upsample)
-        self.up2 = _double(2 * f, f, config.upsample)
+        self.up1 = nn.ConvTranspose2d(4 * f, 2 * f, 3, 2, padding=1, output_padding=1)
+        self.up2 = nn.ConvTranspose2d(2 * f, f, 3, 2, padding=1, output_padding=1)
         self.last = nn.Conv2d(f, 1, 7, padding=3, padding_mode="reflect")
         init_weights(self)
         init_without_norm(self)
@@ -79,13 +74,3 @@ class RestorationGenerator(Generator):
         x = F.relu(self.up2(x)) + whole
         layer = norm_relu_conv(self.last, x, norm=False, relu=False)
         return features, image + layer if self.adds_rain else image - layer
-
-
-def _double(inputs: int, outputs: int, upsample: str) -> nn.Module:
-    """[B, inputs, H, W] -> [B, outputs, 2 H, 2 W]."""
-    if upsample == "transposed":
-        return nn.ConvTranspose2d(inputs, outputs, 3, 2, padding=1, output_padding=1)
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="reflect"),
-        nn.Upsample(scale_factor=2, mode="bilinear"),
-    )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cclgan_lite.data.folders import Augment
+from cclgan_lite.data.leaves import Leaves
 from cclgan_lite.data.shower import Shower
 from cclgan_lite.methods import CCLGAN, Method
 from cclgan_lite.training.onset import Onset
@@ -19,6 +20,7 @@ class Config:
     method: Method = CCLGAN()
     augment: Augment = Augment()
     shower: Shower = Shower()  # rendered rain that `rehearsal` needs
+    leaves: Leaves = Leaves()  # pictures to rehearse on beside the clean ones
 
     onset: Onset = Onset()  # losses that join later; by default all are there from the start
 
@@ -54,6 +56,8 @@ class Config:
             raise ValueError("rehearsal needs rain: give --shower.share above 0")
         if unknown := set(self.onset.terms) - set(self.method.terms()):
             raise ValueError(f"onset.terms: no loss {', '.join(sorted(unknown))} with a weight")
+        if self.resident and self.augment.zoom > 1:
+            raise ValueError("pictures are zoomed while loading: leave out --resident")
         if self.resident and self.shower.share:
             raise ValueError("rendered rain is made while loading: leave out --resident")
         judge = getattr(self.method, "discriminator", None)
