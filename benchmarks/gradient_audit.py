@@ -44,7 +44,7 @@ def audit(
     wiring: Mapping[str, tuple],
     batches: Iterable[dict[str, Tensor]],
 ) -> dict[str, dict[str, float]]:
-    """{term: its figures, see above}; each batch has the step's inputs and the `truth` of rainy."""
+    """{term: figures, see above}; each batch has the inputs of a step and the `truth` of rainy."""
     parameters = list(networks["derainer"].parameters())
     looks = [look for term in terms.values() for look in term.looks()]
     gradients: dict[str, list[Tensor]] = {}
@@ -63,7 +63,9 @@ def audit(
         for name, value in values.items():
             found = torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True)
             pairs = zip(found, parameters, strict=True)
-            flat = torch.cat([(torch.zeros_like(p) if g is None else g).flatten() for g, p in pairs])
+            flat = torch.cat(
+                [(torch.zeros_like(p) if g is None else g).flatten() for g, p in pairs]
+            )
             gradients.setdefault(name, []).append(flat)
     stacked = {name: torch.stack(g) for name, g in gradients.items()}
     truth, amount = stacked.pop("supervised"), stacked.pop("amount")
@@ -129,7 +131,9 @@ def main() -> None:
     networks = nn.ModuleDict(method.networks())
     state, _ = run.load()
     for name, network in networks.items():
-        if own := {k.removeprefix(f"{name}."): v for k, v in state.items() if k.startswith(name + ".")}:
+        if own := {
+            k.removeprefix(f"{name}."): v for k, v in state.items() if k.startswith(name + ".")
+        }:
             network.load_state_dict(own)
     found = audit(
         networks,

@@ -26,8 +26,8 @@ from cclgan_lite.recipes import RECIPES
 from cclgan_lite.training.run import Run, RunError
 from cclgan_lite.training.trainer import resume, train
 
-# The same seeds and steps without the paper's losses: mean PSNR and SSIM (Y) of the bundled test over
-# seeds 0 to 2, and of this recipe (lab notebook, section 7).
+# Mean PSNR and SSIM (Y) of the bundled test, seeds 0 to 2 (lab notebook, section 7): without the
+# paper's losses, same seeds and steps, and with them.
 WITHOUT_LOSSES = {"psnr_y": 0.0, "ssim_y": 0.0}
 WITH_LOSSES = {"psnr_y": 0.0, "ssim_y": 0.0}
 OURS, FILTER = "CCLGAN, this run", "classical filter"
@@ -63,7 +63,9 @@ def run_demo(out: Path, seed: int = 0) -> Path:
         print(f"{row['system']:18} {row['psnr_y']:6.2f} dB  SSIM {row['ssim_y']:.4f}  (Y)")
     over_filter = difference(table[2], table[1])
     gain, (low, high) = over_filter["psnr_y"]["mean"], over_filter["psnr_y"]["interval"]
-    print(f"over the filter    {gain:+6.2f} dB [{low:+.2f}, {high:+.2f}], paired over the test pairs")
+    print(
+        f"over the filter    {gain:+6.2f} dB [{low:+.2f}, {high:+.2f}], paired over the test pairs"
+    )
     shares = last_shares(run.history())
     print("gradient on the derainer: " + _percent(shares))
     write_json(
@@ -114,7 +116,9 @@ def run_demo(out: Path, seed: int = 0) -> Path:
 def last_shares(history: list[dict]) -> dict[str, float]:
     """Each loss's share of the gradient on the derainer, from the newest row that has them."""
     for row in reversed(history):
-        if shares := {k.removeprefix("share/"): v for k, v in row.items() if k.startswith("share/")}:
+        if shares := {
+            k.removeprefix("share/"): v for k, v in row.items() if k.startswith("share/")
+        }:
             return shares
     return {}
 

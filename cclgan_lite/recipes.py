@@ -92,16 +92,14 @@ REHEARSAL = Config(
     precision="auto",
 )
 
-# CCLGAN that derains in minutes. Rehearsal (weight 100) decides how much is rain and makes steps cheap
-# for most of the run; then the discriminators learn, and the paper's four losses fade in. What the
-# audit of gradients (lab notebook, section 7) says against the truth is left out: identity, rederain.
+# CCLGAN that derains in minutes. Rehearsal settles how much is rain, in cheap steps, for most of the
+# run; then the discriminators learn, and the paper's four losses fade in. What points away from the
+# truth (lab notebook, section 7) is left out: identity, and rederain through a rainer in training.
 PAPERS = ("adversarial", "lcl", "intra", "inter")
 DEMO = replace(
     REHEARSAL,
     method=CCLGAN(
-        generator=RestorationConfig(
-            filters=24, blocks=4, taps=("down2", "block2")
-        ),
+        generator=RestorationConfig(filters=24, blocks=4, taps=("down2", "block2")),
         discriminator=LAPTOP.method.discriminator,
         discriminator_speed=20.0,  # they start late, when the learning rate has fallen
         embedder="tiny-rain-clip",
@@ -117,7 +115,7 @@ DEMO = replace(
             ),
         ),
         intra=IntraCCL(weight=1.0),
-        # At a weight that is felt, D_n must not be trained to pull n~ towards n: only the heads are.
+        # At a weight that is felt, D_n must not learn to pull n~ towards n: only its head learns.
         inter=InterCCL(
             weight=0.5,
             patches=64,

@@ -69,7 +69,9 @@ def moved(trainer: Trainer, images: dict[str, torch.Tensor]) -> tuple[set[str], 
     changed = {
         name
         for name, network in trainer.networks.items()
-        if any(not torch.equal(*pair) for pair in zip(before[name], network.parameters()))
+        if any(
+            not torch.equal(*pair) for pair in zip(before[name], network.parameters(), strict=True)
+        )
     }
     return changed, losses, calls
 

@@ -17,8 +17,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from cclgan_lite.data.images import ImageError, list_images, read_rgb, read_size, to_tensor
-from cclgan_lite.data.pairs import pair_files
 from cclgan_lite.data.leaves import Leaves
+from cclgan_lite.data.pairs import pair_files
 from cclgan_lite.data.shower import Shower
 
 

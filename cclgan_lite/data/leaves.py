@@ -1,9 +1,9 @@
 """Dead leaves: pictures of nothing that have the statistics of photographs.
 
 Discs of all sizes fall on one another until nothing else is seen (Lee, Mumford and Huang,
-"Occlusion models for natural images", IJCV 2001). Radii with density r^-3 give edges and flat parts
-at every scale, which the few photographs at hand do not; a derainer that rehearses on them learns
-that an edge is not a streak (as Achddou et al., 2021, do for denoising).
+"Occlusion models for natural images", IJCV 2001). Radii with density r^-3 give edges and flat
+parts at every scale, which a few photographs and generated scenes do not; who rehearses on them
+learns that an edge is not a streak (Achddou et al., 2021, do the same for denoising).
 """
 
 from __future__ import annotations

@@ -53,8 +53,8 @@ class CCLGAN(Method):
         """Who makes which image.
 
         A rainer that has to invent rain is a weak player. Where rain is `given`, a rendered shower
-        lies over its input already, and it only makes that look real (Shrivastava et al., "Learning
-        from simulated and unsupervised images through adversarial training", CVPR 2017).
+        lies over its input already, and it only makes that look real (Shrivastava et al.,
+        "Learning from simulated and unsupervised images through adversarial training", 2017).
         """
         given = self.rain == "given"
         return {

@@ -54,6 +54,8 @@ class Config:
             raise ValueError("epochs and lr must be above 0, and ema at least 0 but below 1")
         if "rehearsal" in self.method.terms() and not self.shower.share:
             raise ValueError("rehearsal needs rain: give --shower.share above 0")
+        if getattr(self.method, "rain", "") == "given" and not self.shower.share:
+            raise ValueError("a rainer that is given rain needs it: give --shower.share above 0")
         if unknown := set(self.onset.terms) - set(self.method.terms()):
             raise ValueError(f"onset.terms: no loss {', '.join(sorted(unknown))} with a weight")
         if self.resident and self.augment.zoom > 1:

@@ -226,14 +226,12 @@ def gradient_shares(
     The norm of each weighted term's gradient over the sum of all norms. `losses` are as a term
     returns them; what discriminators hear is left out.
     """
-    norms = {}
+    norms, none = {}, torch.zeros((), device=parameters[0].device)
     for name, by_learner in losses.items():
         heard = [v for k, v in by_learner.items() if not k.startswith("discriminator")]
         if heard:
-            found = torch.autograd.grad(
-                heard[0], parameters, retain_graph=True, allow_unused=True
-            )
+            found = torch.autograd.grad(heard[0], parameters, retain_graph=True, allow_unused=True)
             squares = [g.square().sum() for g in found if g is not None]
-            norms[f"share/{name}"] = weights[name] * sum(squares, torch.zeros(())).sqrt()
+            norms[f"share/{name}"] = weights[name] * sum(squares, none).sqrt()
     total = sum(norms.values())
     return {name: norm / total for name, norm in norms.items()}
