@@ -35,6 +35,7 @@ from cclgan_lite.training.config import Config
 from cclgan_lite.training.run import Run
 from cclgan_lite.training.step import Step
 
+TRUTH, AMOUNT = "supervised loss", "amount of rain"  # beside names of terms, which have no spaces
 BETA = 0.1  # of the supervised Huber loss, as in `rehearsal`
 
 
@@ -54,8 +55,8 @@ def audit(
         truth = images.pop("truth")
         step = Step(networks, wiring, looks, images)
         values = {
-            "supervised": F.smooth_l1_loss(step.image("derained"), truth, beta=BETA),
-            "amount": step.image("derained").mean(),
+            TRUTH: F.smooth_l1_loss(step.image("derained"), truth, beta=BETA),
+            AMOUNT: step.image("derained").mean(),
         }
         for name, term in terms.items():
             heard = {k: v for k, v in term(step).items() if not k.startswith("discriminator")}
@@ -68,7 +69,7 @@ def audit(
             )
             gradients.setdefault(name, []).append(flat)
     stacked = {name: torch.stack(g) for name, g in gradients.items()}
-    truth, amount = stacked.pop("supervised"), stacked.pop("amount")
+    truth, amount = stacked.pop(TRUTH), stacked.pop(AMOUNT)
     norms = {name: g.norm(dim=1).mean() for name, g in stacked.items()}
     total = sum(norms.values())
     figures = {}

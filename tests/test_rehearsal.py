@@ -80,7 +80,7 @@ def test_the_folder_rains_on_the_very_crop(tmp_path):
 
 def test_huber_by_hand():
     class Views:
-        images = {"derained_rendered": torch.tensor([0.05, 0.5]), "clean": torch.zeros(2)}
+        images = {"derained_rendered": torch.tensor([0.05, 0.5]), "practice": torch.zeros(2)}
         image = images.get
 
     # d^2 / (2 k) = 0.0125 and |d| - k / 2 = 0.45
