@@ -55,7 +55,7 @@ def rederain(weight: float) -> PixelL1:
 
 
 def rehearsal(weight: float) -> PixelL1:
-    return PixelL1(weight, (("derained_rendered", "clean"),), trains="derainer", beta=0.1)
+    return PixelL1(weight, (("derained_rendered", "practice"),), trains="derainer", beta=0.1)
 
 
 def transplant(weight: float) -> PixelL1:
