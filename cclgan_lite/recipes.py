@@ -204,21 +204,24 @@ def recipe(name: str, changes: Mapping[str, Any] | None = None, /, **more: Any) 
         raise ValueError(
             f"no recipe {name!r}{_near(name, RECIPES)}; there are {', '.join(RECIPES)}"
         )
-    config = RECIPES[name]
-    for path, value in {**(changes or {}), **more}.items():
-        if path not in (known := _paths(config)):
+    changes, known = {**(changes or {}), **more}, _paths(RECIPES[name])
+    for path in changes:
+        if path not in known:
             raise ValueError(f"recipe {name!r} has no field {path!r}{_near(path, known)}")
-        config = _changed(config, path.split("."), value)
-    return config
+    return _changed(RECIPES[name], changes)
 
 
-def _changed(part: Any, path: list[str], value: Any) -> Any:
-    name, *rest = path
-    if rest:
-        value = _changed(getattr(part, name), rest, value)
-    elif isinstance(value, list):
-        value = tuple(value)
-    return replace(part, **{name: value})
+def _changed(part: Any, changes: Mapping[str, Any]) -> Any:
+    """All fields of a dataclass at once, since some are only valid together."""
+    by_field: dict[str, dict[str, Any]] = {}
+    for path, value in changes.items():
+        field, _, rest = path.partition(".")
+        by_field.setdefault(field, {})[rest] = tuple(value) if isinstance(value, list) else value
+    new = {}
+    for field, inner in by_field.items():
+        value = inner.pop("", getattr(part, field))
+        new[field] = _changed(value, inner) if inner else value
+    return replace(part, **new)
 
 
 def _paths(part: Any) -> list[str]:
