@@ -56,27 +56,26 @@ class Task:
 
     def verdict(self, seen: dict, expected: dict, wrong: list[tuple[dict, str]]) -> Verdict:
         """`seen` against what the solution does and what each mistake does."""
-        points, hints = {}, {}
+
+        def does(mistake: dict, names) -> bool:
+            return all(same(seen.get(n), mistake[n], self.tolerance) for n in names)
+
         crash = seen.get("", {}).get("error")
-        for name, worth in self.points.items():
-            got, want = seen.get(name), expected[name]
-            right = same(got, want, self.tolerance)
-            points[name] = worth if right else 0
-            if not right:
-                error = crash or (got.get("error") if isinstance(got, dict) else None)
-                hints[name] = next(
-                    (
-                        hint
-                        for does, hint in wrong
-                        if not same(does[name], want, self.tolerance)
-                        and same(got, does[name], self.tolerance)
-                    ),
-                    NOT_DONE
-                    if got is None and not crash
-                    else f"stopped with {error}"
-                    if error
-                    else self.hints.get(name, LOOK_AT.get(name, "not as asked")),
-                )
+        right = {n: same(seen.get(n), expected[n], self.tolerance) for n in self.points}
+        whole = next((hint for mistake, hint in wrong if does(mistake, self.points)), None)
+        hints = {}
+        for name in [name for name, good in right.items() if not good]:
+            got = seen.get(name)
+            error = crash or (got.get("error") if isinstance(got, dict) else None)
+            part = next((hint for mistake, hint in wrong if does(mistake, [name])), None)
+            if error:
+                hints[name] = f"stopped with {error}"
+            elif got is None:
+                hints[name] = NOT_DONE
+            else:
+                general = self.hints.get(name, LOOK_AT.get(name, "not as asked"))
+                hints[name] = whole or part or general
+        points = {name: worth if right[name] else 0 for name, worth in self.points.items()}
         return Verdict(points, hints)
 
 

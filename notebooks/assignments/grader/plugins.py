@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 from nbgrader.preprocessors import NbGraderPreprocessor
 
-from grader import inside
+from grader import ask, inside
 from grader.judge import NOT_DONE, Choice, Task, Verdict, judge
 from grader.sandbox import confined
 from grader.sheet import check_id, sheet
@@ -76,7 +76,7 @@ def grade(ours, nb) -> dict[str, Verdict]:
         *("tasks", str(questions)),
         given=json.dumps(answers).encode(),
         seconds=inside.TASK_SECONDS * (1 + len(answers)),
-        sees=[questions],
+        sees=[questions, Path(ask.__file__)],
     )
     try:
         seen = json.loads(text)
@@ -93,14 +93,15 @@ def grade(ours, nb) -> dict[str, Verdict]:
 def shown(verdict: Verdict, task: Task | Choice) -> list:
     """A verdict as outputs: text for the student, and the number that nbgrader takes as score."""
     worth = task.points if isinstance(task, Task) else {}
-    lines = []
+    lines, said = [], set()
     for name, points in verdict.points.items():
         hint = verdict.hints.get(name)
         mark = "✓" if hint is None else "☐" if hint == NOT_DONE else "✗"
         lines.append(
             f"{mark} {name}: {points:g}" + (f" of {worth[name]:g}" if name in worth else "")
         )
-        lines[-1] += f"  {hint}" if hint else ""
+        lines[-1] += f": {'see above' if hint in said else hint}" if hint else ""
+        said.add(hint)
     return [
         nbformat.v4.new_output("stream", name="stdout", text="\n".join(lines) + "\n"),
         nbformat.v4.new_output(

@@ -88,7 +88,7 @@ def _environment() -> dict[str, str]:
         "PATH": f"{sys.prefix}/bin:/usr/bin",
         "HOME": "/tmp",
         "LANG": "C.UTF-8",
-        "PYTHONPATH": str(PACKAGE.parent),
+        "PYTHONPATH": f"{PACKAGE.parent}:{Path(__file__).parents[1]}",
         "PYTHONDONTWRITEBYTECODE": "1",
         "OMP_NUM_THREADS": "1",
         "CCLGAN_PROFILE": "ci",

@@ -6,7 +6,8 @@ sheet.md is Jupytext's Markdown. Cells for nbgrader say what they are in their f
     ```python kind="check" task="square"        the visible check; points are those of answers.py
     <!-- #region kind="manual" task="why" -->   a free text, graded by hand, with a model answer
 
-All other code is locked: it is ours again when a submission is graded.
+In the text {square} becomes the points of a task, {square.parts} those of its properties, {total}
+the sum. All other code is locked: it is ours again when a submission is graded.
 """
 
 from __future__ import annotations
@@ -59,6 +60,8 @@ class Sheet:
             elif kind == "manual":
                 mark |= {"grade": True, "solution": True, "locked": False}
                 mark |= {"points": self.manual[task]}
+            if cell.cell_type == "markdown":
+                cell.source = re.sub(r"\{(\w+)(\.parts)?\}", self._points, cell.source)
             cell.metadata = NotebookNode(nbgrader=NotebookNode(mark))
             cell.id = mark["grade_id"].replace("_", "-")
         return nb
@@ -66,6 +69,19 @@ class Sheet:
     def worth(self, task: str) -> float:
         points = self.tasks[task].points
         return sum(points.values()) if isinstance(points, dict) else points
+
+    def total(self) -> float:
+        return sum(map(self.worth, self.tasks)) + sum(self.manual.values())
+
+    def _points(self, found: re.Match) -> str:
+        """{task}, {total} and {task.parts} of the text as points."""
+        name, parts = found.groups()
+        if parts:
+            return ", ".join(f"{k} {v:g}" for k, v in self.tasks[name].points.items())
+        if name == "total":
+            return f"{self.total():g}"
+        points = self.manual.get(name) or (self.worth(name) if name in self.tasks else None)
+        return found[0] if points is None else f"{points:g}"
 
     def solution(self, task: str) -> str:
         """The source of the cell that answers a task, as published to nobody."""
