@@ -126,7 +126,7 @@ def main() -> int:
     arguments.add_argument("uploads", type=Path)
     commands.add_parser("formgrade")
     commands.add_parser("export").add_argument("file", type=Path)
-    asked = parser.parse_args()
+    asked, more = parser.parse_known_args()
     course = Path(asked.course).resolve()
     course.mkdir(parents=True, exist_ok=True)
     os.environ["CCLGAN_COURSE"] = str(course)
@@ -141,7 +141,7 @@ def main() -> int:
         case "collect":
             return collect(course, asked.name, asked.uploads)
         case "grade":
-            return nbgrader("autograde", asked.name, "--force")
+            return nbgrader("autograde", asked.name, "--force", *more)
         case "formgrade":
             return subprocess.call([sys.executable, "-m", "jupyter", "lab"], cwd=HERE)
         case "export":

@@ -1,4 +1,4 @@
-"""What runs in the sandbox: `inside.py notebook` or `inside.py tasks questions.py`.
+"""What runs in the sandbox: `inside.py notebook SECONDS` or `inside.py tasks SECONDS questions.py`.
 
 Standard input and output are JSON. A task is a function of questions.py; given the student's
 function it returns what to observe, `{property: function without arguments}`.
@@ -10,11 +10,9 @@ import importlib.util
 import json
 import multiprocessing
 import os
+import resource
+import signal
 import sys
-from pathlib import Path
-
-CELL_SECONDS = 60  # a cell of a notebook may take
-TASK_SECONDS = 20  # a task may take
 
 
 def observe(answer, task) -> dict:
@@ -46,19 +44,14 @@ def plain(value):
 
 
 def load(source: str, name: str):
-    """`name` as the student's code defines it; the names that the sheet gives are there already."""
-    import math
-
-    import numpy
-    import torch
-    import torch.nn.functional as F
-
-    given = {"torch": torch, "F": F, "nn": torch.nn, "math": math, "np": numpy}
-    exec(compile(source, "<answer>", "exec"), given)
-    return given[name]
+    """`name` as the code defines it."""
+    namespace = {}
+    exec(compile(source, "<answer>", "exec"), namespace)
+    return namespace[name]
 
 
-def _task(source: str, name: str, task, pipe) -> None:
+def _task(source: str, name: str, task, seconds: int, pipe) -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     try:
         seen = observe(load(source, name), task)
     except BaseException as error:  # noqa: B036
@@ -66,38 +59,46 @@ def _task(source: str, name: str, task, pipe) -> None:
     pipe.send_bytes(json.dumps(seen).encode())
 
 
-def tasks(answers: dict[str, str], questions) -> dict:
-    """`{task: observations}`, each in a process of its own: one that hangs or dies harms no other."""
+def tasks(answers: dict[str, str], questions, seconds: int) -> dict:
+    """`{task: observations}`, each in a process of its own: one that hangs or dies harms no other.
+
+    `seconds` are of the processor, so that a busy machine cuts nobody short.
+    """
     found = {}
     fork = multiprocessing.get_context("fork")
     for name, source in answers.items():
         reader, writer = fork.Pipe(duplex=False)
-        child = fork.Process(target=_task, args=(source, name, getattr(questions, name), writer))
+        task = getattr(questions, name)
+        child = fork.Process(target=_task, args=(source, name, task, seconds, writer))
         child.start()
         writer.close()
+        error = "its process died: too much memory, or an exit?"
         try:
-            late = not reader.poll(TASK_SECONDS)
-            text = b"{}" if late else reader.recv_bytes(2**20)
-            error = f"not done after {TASK_SECONDS} s: is there a loop without end?"
-            found[name] = {"": {"error": error}} if late else json.loads(text)
+            if reader.poll(10 * seconds):
+                found[name] = json.loads(reader.recv_bytes(2**20))
+                continue
         except (EOFError, OSError, ValueError):
-            found[name] = {"": {"error": "its process died: too much memory, or an exit"}}
-        child.kill()
+            child.join(1)
+        finally:
+            child.kill()
+        if child.exitcode in (None, -signal.SIGXCPU, -signal.SIGKILL):
+            error = f"not done after {seconds} s: is there a loop without end?"
+        found[name] = {"": {"error": error}}
     return found
 
 
-def notebook(nb: dict) -> dict:
+def notebook(nb: dict, seconds: int) -> dict:
     """The notebook, executed as far as it goes: errors and time-outs stay in their cells."""
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import DeadKernelError
 
     nb = nbformat.from_dict(nb)
-    error = {"ename": "TimeoutError", "evalue": f"over {CELL_SECONDS} s", "traceback": []}
-    error["traceback"] = [f"stopped after {CELL_SECONDS} s: is there a loop without end?"]
+    text = f"stopped after {seconds} s: is there a loop without end?"
+    error = {"ename": "TimeoutError", "evalue": text, "traceback": [text]}
     client = NotebookClient(
         nb,
-        timeout=CELL_SECONDS,
+        timeout=seconds,
         kernel_name="python3",
         allow_errors=True,
         interrupt_on_timeout=True,
@@ -114,15 +115,15 @@ def notebook(nb: dict) -> dict:
 def main() -> None:
     out = os.fdopen(os.dup(1), "w")  # what others print stays out of the answer
     os.dup2(2, 1)
+    what, seconds, *paths = sys.argv[1:]
     given = json.load(sys.stdin)
-    if sys.argv[1] == "notebook":
-        answer = notebook(given)
+    if what == "notebook":
+        answer = notebook(given, int(seconds))
     else:
-        path = Path(sys.argv[2])
-        spec = importlib.util.spec_from_file_location("questions", path)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        answer = tasks(given, module)
+        spec = importlib.util.spec_from_file_location("questions", paths[0])
+        questions = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(questions)
+        answer = tasks(given, questions, int(seconds))
     json.dump(answer, out)
     out.flush()
 

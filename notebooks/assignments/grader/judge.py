@@ -14,6 +14,7 @@ that does what a mistake does gets the mistake's hint.
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -69,12 +70,12 @@ class Task:
             error = crash or (got.get("error") if isinstance(got, dict) else None)
             part = next((hint for mistake, hint in wrong if does(mistake, [name])), None)
             if error:
-                hints[name] = f"stopped with {error}"
+                general = f"stopped with {error}"
             elif got is None:
-                hints[name] = NOT_DONE
+                general = NOT_DONE
             else:
-                general = self.hints.get(name, LOOK_AT.get(name, "not as asked"))
-                hints[name] = whole or part or general
+                general = self.hints.get(name, LOOK_AT.get(name, LOOK_AT["value"]))
+            hints[name] = whole or part or general
         points = {name: worth if right[name] else 0 for name, worth in self.points.items()}
         return Verdict(points, hints)
 
@@ -111,13 +112,17 @@ class Choice:
 @lru_cache
 def known(sheet: Sheet, name: str) -> tuple[dict, list[tuple[dict, str]]]:
     """What the solution of a task does, and what each of its mistakes does."""
-    solution, question = sheet.solution(name), getattr(sheet.questions, name)
-    wrong = []
+    solution, wrong = sheet.solution(name), []
     for old, new, hint in sheet.tasks[name].mistakes:
         if old not in solution:
             raise ValueError(f"{sheet.name}: {old!r} is not in the solution of {name}")
-        wrong.append((observe(load(solution.replace(old, new), name), question), hint))
-    return observe(load(solution, name), question), wrong
+        wrong.append((_observed(sheet, solution.replace(old, new), name), hint))
+    return _observed(sheet, solution, name), wrong
+
+
+def _observed(sheet: Sheet, code: str, name: str) -> dict:
+    answer = load(f"{sheet.imports}\n{code}", name)
+    return json.loads(json.dumps(observe(answer, getattr(sheet.questions, name))))
 
 
 def judge(sheet: Sheet, name: str, seen: dict) -> Verdict:
@@ -130,7 +135,6 @@ def same(got: Any, want: Any, tolerance: float) -> bool:
     if isinstance(want, dict):
         return (
             isinstance(got, dict)
-            and "error" not in got
             and got.keys() == want.keys()
             and all(same(got[key], want[key], tolerance) for key in want)
         )

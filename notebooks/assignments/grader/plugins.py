@@ -10,6 +10,7 @@ from pathlib import Path
 
 import nbformat
 from nbgrader.preprocessors import NbGraderPreprocessor
+from traitlets import Integer
 
 from grader import ask, inside
 from grader.judge import NOT_DONE, Choice, Task, Verdict, judge
@@ -17,7 +18,6 @@ from grader.sandbox import confined
 from grader.sheet import check_id, sheet
 from grader.submission import grade_id, literal, restored, taken_out
 
-NOTEBOOK_SECONDS = 240
 PROGRAM = Path(inside.__file__)
 SHOWN = ("image/png", "image/jpeg", "text/plain")  # nothing that a browser would run
 PICTURE = re.compile(r'<img alt="([^"]*)"[^>]*src="data:image/png;base64,([\w+/=]+)">')
@@ -35,10 +35,13 @@ class Restore(NbGraderPreprocessor):
 class Grade(NbGraderPreprocessor):
     """Runs the notebook in the sandbox, for human eyes, and grades each task on its own."""
 
+    cell_seconds = Integer(60, help="A cell of the notebook may take, by the clock.").tag(config=True)
+    task_seconds = Integer(20, help="A task may take, of the processor.").tag(config=True)
+
     def preprocess(self, nb, resources):
-        nb = executed(nb)
+        nb = executed(nb, self.cell_seconds)
         ours = sheet(resources["nbgrader"]["assignment"])
-        verdicts = grade(ours, nb)
+        verdicts = grade(ours, nb, self.task_seconds)
         for cell in nb.cells:
             for task, verdict in verdicts.items():
                 if grade_id(cell) == check_id(task):
@@ -46,10 +49,10 @@ class Grade(NbGraderPreprocessor):
         return nb, resources
 
 
-def executed(nb):
+def executed(nb, seconds: int):
     """The notebook as the sandbox ran it; where nothing came back, as it was."""
     answer = confined(
-        PROGRAM, "notebook", given=json.dumps(nb).encode(), seconds=NOTEBOOK_SECONDS
+        PROGRAM, "notebook", str(seconds), given=json.dumps(nb).encode(), seconds=10 * seconds
     )
     try:
         ran = nbformat.from_dict(json.loads(answer))
@@ -63,7 +66,7 @@ def executed(nb):
     return nb
 
 
-def grade(ours, nb) -> dict[str, Verdict]:
+def grade(ours, nb, seconds: int) -> dict[str, Verdict]:
     """{task: verdict} on a notebook, however broken."""
     answers = {
         name: code
@@ -73,9 +76,9 @@ def grade(ours, nb) -> dict[str, Verdict]:
     questions = ours.folder / "questions.py"
     text = confined(
         PROGRAM,
-        *("tasks", str(questions)),
+        *("tasks", str(seconds), str(questions)),
         given=json.dumps(answers).encode(),
-        seconds=inside.TASK_SECONDS * (1 + len(answers)),
+        seconds=60 + 10 * seconds * len(answers),
         sees=[questions, Path(ask.__file__)],
     )
     try:

@@ -83,6 +83,11 @@ class Sheet:
         points = self.manual.get(name) or (self.worth(name) if name in self.tasks else None)
         return found[0] if points is None else f"{points:g}"
 
+    @cached_property
+    def imports(self) -> str:
+        """The set-up cell, the first one with code."""
+        return next(cell.source for cell in self.notebook().cells if cell.cell_type == "code")
+
     def solution(self, task: str) -> str:
         """The source of the cell that answers a task, as published to nobody."""
         (cell,) = [

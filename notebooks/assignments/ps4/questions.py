@@ -24,7 +24,7 @@ def floored_ratio(answer):
 
     return {
         "value": lambda: [call(roles(91), [1.0, 0.1], 0.2), call(roles(92, n=3), [0.5, 2, 0.3], 0.1)],
-        "floor": lambda: call(roles(93), [0.6, 0.2], 0.85),
+        "floor": lambda: [call(roles(93), [0.6, 0.2], floor) for floor in (0.85, 9.0)],
         "gradient": who,
         "numerics": start,
     }
