@@ -130,7 +130,9 @@ def main() -> int:
     course = Path(asked.course).resolve()
     course.mkdir(parents=True, exist_ok=True)
     os.environ["CCLGAN_COURSE"] = str(course)
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # alembic
+    os.environ["PATH"] = (
+        f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # alembic
+    )
     match asked.command:
         case "build":
             return build(course, asked.names or sheets())

@@ -7,6 +7,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
+from grader.plugins import Grade, Restore  # noqa: E402
 from nbgrader.preprocessors import (  # noqa: E402
     AssignLatePenalties,
     CheckCellMetadata,
@@ -17,8 +18,6 @@ from nbgrader.preprocessors import (  # noqa: E402
     SaveAutoGrades,
 )
 
-from grader.plugins import Grade, Restore  # noqa: E402
-
 c = get_config()  # noqa: F821  (nbgrader defines it)
 
 c.CourseDirectory.root = os.environ.get("CCLGAN_COURSE", str(HERE.parents[1] / "runs" / "course"))
@@ -27,7 +26,7 @@ c.CourseDirectory.course_id = "cclgan"
 c.ClearSolutions.code_stub = {"python": "..."}
 c.ClearSolutions.text_stub = "*Your answer here.*"
 
-# Ours instead of DeduplicateIds and Execute: answers go back into our notebook, and run in the box.
+# Not DeduplicateIds and Execute: answers go back into our notebook, and run in the sandbox.
 c.Autograde.sanitize_preprocessors = [
     Restore,
     ClearOutput,

@@ -26,9 +26,7 @@ def command(folder: Path, *words: str) -> str:
 
 
 def cell(nb, grade_id: str):
-    (found,) = [
-        c for c in nb.cells if c.metadata.get("nbgrader", {}).get("grade_id") == grade_id
-    ]
+    (found,) = [c for c in nb.cells if c.metadata.get("nbgrader", {}).get("grade_id") == grade_id]
     return found
 
 

@@ -42,8 +42,7 @@ def naive(nb):
     """Plausible and wrong: temperature the wrong way round, twins repel, the positive counted."""
     answer(nb, "symmetric_nce", SHEET.solution("symmetric_nce").replace("/ temp", "* temp"))
     answer(nb, "masked_nce", SHEET.solution("masked_nce").replace("same & ~own", "same & False"))
-    answer(nb, "effective_negatives",
-           SHEET.solution("effective_negatives").replace("[:, 1:]", ""))
+    answer(nb, "effective_negatives", SHEET.solution("effective_negatives").replace("[:, 1:]", ""))
     answer(nb, "reading", 'reading = {"chance": "A", "sees_itself": "C", "places": 256}')
 
 
@@ -81,9 +80,16 @@ def tampered(nb):
 
 def otherwise(nb):
     """Right, in another hand: loops, helpers in cells of its own, constants of the notebook."""
-    nb.cells.insert(3, nbformat.v4.new_code_cell("WAYS = 2\n\ndef unit(x):\n"
-                                                 "    return x / x.norm(dim=-1, keepdim=True)"))
-    answer(nb, "symmetric_nce", """
+    nb.cells.insert(
+        3,
+        nbformat.v4.new_code_cell(
+            "WAYS = 2\n\ndef unit(x):\n    return x / x.norm(dim=-1, keepdim=True)"
+        ),
+    )
+    answer(
+        nb,
+        "symmetric_nce",
+        """
 def one_way(x, y, t):
     total = 0
     for q, k in zip(x, y):
@@ -93,16 +99,22 @@ def one_way(x, y, t):
 
 def symmetric_nce(a, b, temperature):
     return (one_way(a, b, temperature) + one_way(b, a, temperature)) / WAYS
-""")
+""",
+    )
 
 
 def hard_coded(nb):
     """Whatever the visible checks want to see, and nothing else."""
     answer(nb, "symmetric_nce", "def symmetric_nce(a, b, t):\n    return math.log(math.e + 2) - 1")
-    answer(nb, "masked_nce", "def masked_nce(q, k, g, t):\n"
-           "    return (2 * math.log(math.e + 1) + math.log(math.e + 2)) / 3 - 1")
-    answer(nb, "effective_negatives",
-           "def effective_negatives(s, t):\n    return torch.tensor([4.0])")
+    answer(
+        nb,
+        "masked_nce",
+        "def masked_nce(q, k, g, t):\n"
+        "    return (2 * math.log(math.e + 1) + math.log(math.e + 2)) / 3 - 1",
+    )
+    answer(
+        nb, "effective_negatives", "def effective_negatives(s, t):\n    return torch.tensor([4.0])"
+    )
 
 
 # What the machine gives; texts wait for a person.
@@ -194,8 +206,14 @@ def test_texts_wait_for_a_person(course):
     from nbgrader.api import Gradebook
 
     with Gradebook(f"sqlite:///{course}/gradebook.db", "cclgan") as book:
-        waits = {g.name for g in book.find_submission("ps3", "perfect").notebooks[0].grades
-                 if g.needs_manual_grade}
-        none = [g for g in book.find_submission("ps3", "empty").notebooks[0].grades
-                if g.needs_manual_grade]
+        waits = {
+            g.name
+            for g in book.find_submission("ps3", "perfect").notebooks[0].grades
+            if g.needs_manual_grade
+        }
+        none = [
+            g
+            for g in book.find_submission("ps3", "empty").notebooks[0].grades
+            if g.needs_manual_grade
+        ]
     assert waits == MANUAL and not none

@@ -115,8 +115,9 @@ def test_a_hostile_program(tmp_path):
 
 def test_a_bomb_is_gone_when_its_time_is_up(tmp_path):
     program = tmp_path / "bomb-of-the-test.py"
-    program.write_text("import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n"
-                       "        pass\n")
+    program.write_text(
+        "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass\n"
+    )
     start = time.monotonic()
     assert sandbox.confined(program, given=b"", seconds=3) == b""
     assert time.monotonic() - start < 60

@@ -6,6 +6,7 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from tests.assignments import course  # noqa: F401  (puts the grader on the path)
+
 from grader.submission import grade_id, literal, restored, taken_out  # isort: skip
 
 

@@ -1,7 +1,7 @@
-"""What runs in the sandbox: `inside.py notebook SECONDS` or `inside.py tasks SECONDS questions.py`.
+"""What runs in the sandbox: `inside.py notebook SECONDS` or `inside.py tasks SECONDS QUESTIONS`.
 
-Standard input and output are JSON. A task is a function of questions.py; given the student's
-function it returns what to observe, `{property: function without arguments}`.
+Standard input and output are JSON. A task is a function of QUESTIONS, a questions.py; given the
+student's function it returns what to observe, `{property: function without arguments}`.
 """
 
 from __future__ import annotations

@@ -7,9 +7,9 @@
         ),
     }
 
-A mistake is a change of the solution's text and the hint for whoever made it. What the solution and
-each mistake do to the inputs of questions.py is observed here as it is in the sandbox; an answer
-that does what a mistake does gets the mistake's hint.
+A mistake is a change of the solution's text and the hint for whoever made it. What the solution
+and each mistake do to the inputs of questions.py is observed here as in the sandbox; an answer that
+does what a mistake does gets the mistake's hint.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def _observed(sheet: Sheet, code: str, name: str) -> dict:
 
 
 def judge(sheet: Sheet, name: str, seen: dict) -> Verdict:
-    """The verdict on what a task's answer was seen to do in the sandbox, `{}` without an answer."""
+    """The verdict on what an answer did in the sandbox; `{}` where there is no answer."""
     return sheet.tasks[name].verdict(seen, *known(sheet, name))
 
 
@@ -149,6 +149,7 @@ def same(got: Any, want: Any, tolerance: float) -> bool:
         return numbers and (
             got == want
             or math.isclose(got, want, rel_tol=tolerance, abs_tol=1e-5)
-            or math.isnan(got) and math.isnan(want)
+            or math.isnan(got)
+            and math.isnan(want)
         )
     return type(got) is type(want) and got == want

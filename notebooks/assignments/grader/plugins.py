@@ -35,7 +35,9 @@ class Restore(NbGraderPreprocessor):
 class Grade(NbGraderPreprocessor):
     """Runs the notebook in the sandbox, for human eyes, and grades each task on its own."""
 
-    cell_seconds = Integer(60, help="A cell of the notebook may take, by the clock.").tag(config=True)
+    cell_seconds = Integer(60, help="A cell of the notebook may take, by the clock.").tag(
+        config=True
+    )
     task_seconds = Integer(20, help="A task may take, of the processor.").tag(config=True)
 
     def preprocess(self, nb, resources):

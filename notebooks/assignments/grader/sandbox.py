@@ -1,8 +1,8 @@
 """Untrusted code under bubblewrap: no network, nothing of the host writable, four limits.
 
-bubblewrap (https://github.com/containers/bubblewrap) gives the program its own file system, made of
-the interpreter, `cclgan_lite` and what is named in `sees`, all read-only; its own processes; and a
-network without connections. prlimit bounds memory and processes, tmpfs the disk, and the clock the
+bubblewrap (https://github.com/containers/bubblewrap) gives the program its own file system, made
+of the interpreter, `cclgan_lite` and what is named in `sees`, all read-only; its own processes; and
+a network without connections. prlimit bounds memory and processes, tmpfs the disk, and the clock the
 rest. What the program has to say comes back on its standard output.
 """
 
@@ -72,7 +72,12 @@ def _box(sees) -> list[str]:
         "--clearenv",
         *(word for pair in _environment().items() for word in ("--setenv", *pair)),
         *("--perms", "1777", "--size", str(DISK), "--tmpfs", "/tmp"),
-        *(word for p in parents if str(p) not in ("/", "/tmp") for word in ("--perms", "0755", "--dir", str(p))),
+        *(
+            word
+            for p in parents
+            if str(p) not in ("/", "/tmp")
+            for word in ("--perms", "0755", "--dir", str(p))
+        ),
         *(word for p in visible if p.exists() for word in ("--ro-bind", str(p), str(p))),
         *(w for d in ("bin", "lib", "lib64") for w in ("--symlink", f"usr/{d}", f"/{d}")),
         *("--proc", "/proc", "--dev", "/dev", "--chdir", "/tmp", "--"),

@@ -1,7 +1,6 @@
 """What problem set 1 asks of an answer, on inputs that students have not seen."""
 
 import torch
-
 from grader.ask import slopes, untouched
 
 
@@ -10,7 +9,9 @@ def _pictures(seed, n=3, h=12, w=15):
     truth = torch.rand(n, 3, h, w, generator=rng) * 1.6 - 0.8
     size = torch.tensor([0.03, 0.1, 0.3])[:n, None, None, None]  # pictures of unlike quality
     image = truth + size * torch.randn(n, 3, h, w, generator=rng)
-    mask = torch.rand(n, 1, h, w, generator=rng) < torch.tensor([0.1, 0.4, 0.7])[:n, None, None, None]
+    mask = (
+        torch.rand(n, 1, h, w, generator=rng) < torch.tensor([0.1, 0.4, 0.7])[:n, None, None, None]
+    )
     return image, truth, mask
 
 
@@ -27,7 +28,9 @@ def masked_psnr(answer):
     return {
         "value": lambda: answer(*_pictures(1)),
         "shape": lambda: [*answer(*_pictures(2, n=2, h=5, w=7)).shape],
-        "dtype": lambda: answer(*(x.double() if x.is_floating_point() else x for x in _pictures(3))),
+        "dtype": lambda: answer(
+            *(x.double() if x.is_floating_point() else x for x in _pictures(3))
+        ),
         "numerics": lambda: [empty(), sure()],
     }
 

@@ -1,9 +1,8 @@
 """What problem set 2 asks of an answer, on inputs that students have not seen."""
 
 import torch
-from torch import nn
-
 from grader.ask import draws, slopes, untouched
+from torch import nn
 
 
 class _Judge(nn.Module):
@@ -72,6 +71,8 @@ def patch_accuracy(answer):
 
     return {
         "value": lambda: float(answer(*logits(51))),
-        "blind": lambda: float(answer(torch.full((2, 1, 3, 3), 0.5), torch.full((9, 1, 7, 2), 0.5))),
+        "blind": lambda: float(
+            answer(torch.full((2, 1, 3, 3), 0.5), torch.full((9, 1, 7, 2), 0.5))
+        ),
         "untouched": lambda: untouched(lambda a, b: float(answer(a, b)), *logits(52)),
     }

@@ -1,7 +1,6 @@
 """What problem set 3 asks of an answer, on inputs that students have not seen."""
 
 import torch
-
 from grader.ask import draws, slopes
 
 

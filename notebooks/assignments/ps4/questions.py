@@ -1,7 +1,6 @@
 """What problem set 4 asks of an answer, on inputs that students have not seen."""
 
 import torch
-
 from grader.ask import draws, slopes
 
 
@@ -23,7 +22,10 @@ def floored_ratio(answer):
         return [loss, torch.isfinite(torch.autograd.grad(loss, same)[0])]
 
     return {
-        "value": lambda: [call(roles(91), [1.0, 0.1], 0.2), call(roles(92, n=3), [0.5, 2, 0.3], 0.1)],
+        "value": lambda: [
+            call(roles(91), [1.0, 0.1], 0.2),
+            call(roles(92, n=3), [0.5, 2, 0.3], 0.1),
+        ],
         "floor": lambda: [call(roles(93), [0.6, 0.2], floor) for floor in (0.85, 9.0)],
         "gradient": who,
         "numerics": start,
@@ -33,7 +35,10 @@ def floored_ratio(answer):
 def directional_loss(answer):
     def four(seed, grad=False, double=False):
         out, rainy, clean = draws(seed, (4, 7), (4, 7), (6, 7), double=double)
-        return [(x + shift).requires_grad_(grad) for x, shift in zip((out, rainy, clean), (1, 0, 2))]
+        return [
+            (x + shift).requires_grad_(grad)
+            for x, shift in zip((out, rainy, clean), (1, 0, 2), strict=True)
+        ]
 
     def who():
         vectors = four(102, grad=True)

@@ -4,9 +4,8 @@ import copy
 
 import numpy as np
 import torch
-from torch import nn
-
 from grader.ask import draws
+from torch import nn
 
 
 def _players(seed, double=False):
@@ -22,7 +21,8 @@ def _players(seed, double=False):
     if double:
         nets = {name: net.double() for name, net in nets.items()}
     optimizers = {
-        name: torch.optim.SGD(nets[name].parameters(), 0.2) for name in ("derainer", "discriminator")
+        name: torch.optim.SGD(nets[name].parameters(), 0.2)
+        for name in ("derainer", "discriminator")
     }
     return nets, optimizers
 

@@ -37,6 +37,7 @@ def scales_repeated(discriminators, real, fake):
 
 def scales_pooled(discriminators, real, fake):
     """All logits in one heap: large maps decide."""
+
     def all_of(image):
         maps = [judge(F.avg_pool2d(image, 2**i)) for i, judge in enumerate(discriminators)]
         return torch.cat([m.flatten() for m in maps])
@@ -92,7 +93,9 @@ def accuracy_sign(real, fake):
 
 def accuracy_heaviside(real, fake):
     half = torch.tensor(0.5)
-    return (torch.heaviside(real - 0.5, half).mean() + torch.heaviside(0.5 - fake, half).mean()) / 2
+    return (
+        torch.heaviside(real - 0.5, half).mean() + torch.heaviside(0.5 - fake, half).mean()
+    ) / 2
 
 
 def accuracy_sorted(real, fake):

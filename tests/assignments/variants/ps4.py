@@ -27,12 +27,16 @@ def ratio_stack(anchor, positive, negatives, weights, floor):
         away, p = torch.stack(list(negatives)), positive * 1
     d = (anchor[None] - away).abs().mean(-1)
     far = torch.tensor(weights, dtype=d.dtype) @ d
-    return torch.mean((anchor - p).abs().mean(-1) / torch.maximum(far, torch.full_like(far, floor)))
+    return torch.mean(
+        (anchor - p).abs().mean(-1) / torch.maximum(far, torch.full_like(far, floor))
+    )
 
 
 def ratio_each_floor(anchor, positive, negatives, weights, floor):
     """The floor under every distance instead of under their sum."""
-    far = sum(w * distance(anchor, n.detach()).clamp(min=floor) for w, n in zip(weights, negatives))
+    far = sum(
+        w * distance(anchor, n.detach()).clamp(min=floor) for w, n in zip(weights, negatives)
+    )
     return (distance(anchor, positive.detach()) / far).mean()
 
 
@@ -81,9 +85,7 @@ def places_loop(generated, reconstructed, real, negative):
 
 def places_flat(generated, reconstructed, real, negative):
     shape = generated.shape[:2]
-    g, m, p, n = (
-        F.normalize(v.flatten(0, 1)) for v in (generated, reconstructed, real, negative)
-    )
+    g, m, p, n = (F.normalize(v.flatten(0, 1)) for v in (generated, reconstructed, real, negative))
     near = distance(g, p) + distance(m, p) + distance(g, m) / 5
     return (near / (distance(g, n) + distance(m, n) + 1e-7)).view(shape).mean(1)
 
@@ -108,9 +110,9 @@ def places_divided(generated, reconstructed, real, negative):
 
 def places_mean(generated, reconstructed, real, negative):
     """Averages the vectors over places first: a contrast of pictures."""
-    return places_flat(*(
-        v.mean(1, keepdim=True) for v in (generated, reconstructed, real, negative)
-    ))
+    return places_flat(
+        *(v.mean(1, keepdim=True) for v in (generated, reconstructed, real, negative))
+    )
 
 
 RIGHT = {
