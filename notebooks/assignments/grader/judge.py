@@ -8,8 +8,8 @@
     }
 
 A mistake is a change of the solution's text and the hint for whoever made it. What the solution
-and each mistake do to the inputs of questions.py is observed here as in the sandbox; an answer that
-does what a mistake does gets the mistake's hint.
+and each mistake do to the inputs of questions.py is observed here as in the sandbox; an answer
+that does what a mistake does gets the mistake's hint.
 """
 
 from __future__ import annotations

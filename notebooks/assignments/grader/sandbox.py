@@ -1,9 +1,9 @@
 """Untrusted code under bubblewrap: no network, nothing of the host writable, four limits.
 
 bubblewrap (https://github.com/containers/bubblewrap) gives the program its own file system, made
-of the interpreter, `cclgan_lite` and what is named in `sees`, all read-only; its own processes; and
-a network without connections. prlimit bounds memory and processes, tmpfs the disk, and the clock the
-rest. What the program has to say comes back on its standard output.
+of the interpreter, `cclgan_lite` and what is named in `sees`, all read-only; its own processes;
+and a network without connections. prlimit bounds memory and processes, tmpfs the disk, and the
+clock the rest. What the program has to say comes back on its standard output.
 """
 
 from __future__ import annotations
