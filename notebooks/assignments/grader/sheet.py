@@ -7,7 +7,8 @@ sheet.md is Jupytext's Markdown. Cells for nbgrader say what they are in their f
     <!-- #region kind="manual" task="why" -->   a free text, graded by hand, with a model answer
 
 In the text {square} becomes the points of a task, {square.parts} those of its properties, {total}
-the sum. All other code is locked: it is ours again when a submission is graded.
+the sum, {graded} what graded.md says to all students. All other code is locked: it is ours again
+when a submission is graded.
 """
 
 from __future__ import annotations
@@ -74,10 +75,12 @@ class Sheet:
         return sum(map(self.worth, self.tasks)) + sum(self.manual.values())
 
     def _points(self, found: re.Match) -> str:
-        """{task}, {total} and {task.parts} of the text as points."""
+        """What stands for {task}, {task.parts}, {total} or {graded} in the text."""
         name, parts = found.groups()
         if parts:
             return ", ".join(f"{k} {v:g}" for k, v in self.tasks[name].points.items())
+        if name == "graded":
+            return (HERE / "graded.md").read_text().strip()
         if name == "total":
             return f"{self.total():g}"
         points = self.manual.get(name) or (self.worth(name) if name in self.tasks else None)
