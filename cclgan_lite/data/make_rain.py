@@ -1,5 +1,7 @@
 """Rain on a folder of clean photographs: the rainy half of a training or test set."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
 from zlib import crc32
@@ -10,7 +12,7 @@ from cclgan_lite.data.images import ImageError, list_images, rewrite_photos
 from cclgan_lite.data.rain import add_rain, assumed_depth, demo_rain
 
 
-def rain_on_folder(
+def make_rain(
     clean: str | Path, out: str | Path, seed: int = 0, *, progress: bool = True
 ) -> list[Path]:
     """Rain on every picture in the folder `clean`; write it into `out` under the same name.

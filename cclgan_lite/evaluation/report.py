@@ -32,10 +32,12 @@ def write_report(
     examples: Iterable[Mapping[str, Any]] = (),
     history: Sequence[Mapping[str, Any]] = (),
     notes: Sequence[str] = (),
+    lead: str = "",
 ) -> None:
     """Write the page to `path`, atomically; all texts are escaped.
 
     Args:
+        lead: what the reader should know first.
         summary: label to value, the facts of the run.
         table: rows with `system`, `n` and any metric of `evaluate_pairs`; with its `intervals`
             and `protocol`, if they are there.
@@ -51,6 +53,7 @@ def write_report(
     protocols = dict.fromkeys(row.get("protocol", "full-size") for row in table)
     html = template("cclgan_lite.evaluation", "report.html").render(
         title=title,
+        lead=lead,
         summary=summary,
         columns=[label(key) for key in keys],
         protocols=", ".join(protocols),

@@ -46,6 +46,10 @@ class Run:
         self.folder, self.config = folder, config
         self.rainy, self.clean = rainy, clean  # the folders it trains on
 
+    def __fspath__(self) -> str:
+        """A run can be given wherever its folder can, as weights for one."""
+        return str(self.folder)
+
     @staticmethod
     def exists(folder: Path) -> bool:
         return (folder / "config.json").exists()

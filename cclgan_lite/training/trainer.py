@@ -21,9 +21,11 @@ from torch.utils.data import DataLoader
 from torchvision.utils import make_grid
 from tqdm import tqdm
 
+from cclgan_lite.data.bundled import bundled_data
 from cclgan_lite.data.folders import UnpairedFolders
 from cclgan_lite.data.images import to_uint8
 from cclgan_lite.data.resident import Resident
+from cclgan_lite.data.unpaired import assert_unpaired, folders_of_test
 from cclgan_lite.device import pick_precision
 from cclgan_lite.files import write_atomically
 from cclgan_lite.inference.weights import derainer_bytes, load_derainer
@@ -52,7 +54,6 @@ class Trainer:
         self.step = 0
         method = config.method
         self.terms = method.terms()
-        self.looks = [look for term in self.terms.values() for look in term.looks()]
         # GPUs read pixels whole; on CPUs the norms between convolutions are slow that way.
         self.layout = torch.channels_last if device.type == "cuda" else torch.contiguous_format
         if device.type == "cuda":
@@ -86,6 +87,10 @@ class Trainer:
             for group in optimizer.param_groups:
                 group.setdefault("initial_lr", group["lr"])
                 group["lr"] = group["initial_lr"] * factor
+        # Who is heard at this step.
+        progress = self.step / self.total_steps
+        heard = {name: self.config.onset.share(name, progress) for name in self.terms}
+        terms = {name: term for name, term in self.terms.items() if heard[name] is not None}
         # Forward, backward, update.
         images = {
             name: x.to(self.device, non_blocking=True, memory_format=self.layout)
@@ -94,15 +99,19 @@ class Trainer:
         step = Step(
             self.networks,
             self.config.method.wiring,
-            self.looks,
+            [look for term in terms.values() for look in term.looks()],
             images,
             getattr(torch, self.precision),
         )
-        losses = training_step(step, self.terms, self.optimizers, self.team.average)
+        live = self.networks[self.config.method.delivers]
+        every = self.config.shares_every
+        measured = live if every and self.step % every == 0 else None
+        losses = training_step(
+            step, terms, self.optimizers, self.team.average, heard, shares_of=measured
+        )
         # Average the generator that will be delivered.
         self.step += 1
         decay = min(self.config.ema, self.step / (self.step + 10))  # a short memory at first
-        live = self.networks[self.config.method.delivers]
         with torch.no_grad():
             for slow, fast in zip(self.averaged.parameters(), live.parameters(), strict=True):
                 slow.lerp_(fast, 1 - decay)
@@ -169,26 +178,50 @@ class Trainer:
 
 
 def train(
-    config: Config, rainy: Path | str, clean: Path | str, out: Path | str, device: str = "auto"
+    config: Config,
+    rainy: Path | str | None = None,
+    clean: Path | str | None = None,
+    out: Path | str = "runs/new",
+    device: str = "auto",
+    check_unpaired: bool = False,
 ) -> Run:
-    """Train `config` on two unpaired folders into the new run folder `out`.
+    """Train a configuration (`ccl.recipe`) into the new run folder `out`.
 
-    In a process of several (training/parallel.py) this is that process's part of the training.
+    `rainy` and `clean` are folders of unpaired photographs; without both, the bundled data is
+    made beside `out` and trained on. `check_unpaired` refuses folders that share a scene with
+    each other or with the test set beside them. In a process of several (training/parallel.py)
+    this is that process's part of the training.
 
-    Raises RunError (folder in use), ImageError (data), FloatingPointError (a loss diverged);
-    with several processes also ValueError (a batch that they cannot share, a start that is not
-    the same everywhere) and ConnectionError (another process stopped).
+    Raises RunError (folder in use), ImageError (data), ValueError (a configuration that cannot
+    be trained, a missing start), FloatingPointError (a loss diverged); with several processes
+    also ValueError (a batch that they cannot share, a start that is not the same everywhere) and
+    ConnectionError (another process stopped).
     """
-    Run.refuse(Path(out))
+    out = Path(out)
+    Run.refuse(out)
+    if (rainy is None) != (clean is None):
+        raise ValueError("give both --rainy and --clean, or neither for the bundled data")
+    if "transplant" in config.method.terms() and not config.start:
+        raise ValueError(
+            "this recipe goes on from a derainer: give --start RUN, a run of rehearsal, or "
+            "--start light"
+        )
+    team, _ = join(device)
+    with team.main_first():
+        if rainy is None:
+            data = bundled_data(out.parent / "bundled-data")
+            rainy, clean = data / "train/rainy", data / "train/clean"
+        if check_unpaired and team.is_main:
+            assert_unpaired(rainy, clean, *folders_of_test(Path(rainy)), progress=True)
     data, trainer = _prepare(config, rainy, clean, device)  # complain before there is a folder
     if config.start:
         trainer.start_from(config.start)
     trainer.team.wait()  # all have seen that there is none
     with trainer.team.main_first():
         run = (
-            Run.create(Path(out), config, Path(rainy), Path(clean))
+            Run.create(out, config, Path(rainy), Path(clean))
             if trainer.team.is_main
-            else Run.read(Path(out))
+            else Run.read(out)
         )
     with _claimed(run, trainer.team):
         return _loop(run, data, trainer)
@@ -219,7 +252,9 @@ def _prepare(
 ) -> tuple[UnpairedFolders, Trainer]:
     team, where = join(device)
     team.share(config.batch)
-    data = UnpairedFolders(rainy, clean, config.augment, config.seed, shower=config.shower)
+    data = UnpairedFolders(
+        rainy, clean, config.augment, config.seed, shower=config.shower, leaves=config.leaves
+    )
     total_steps = config.steps
     if total_steps is None:
         total_steps = max(1, round(config.epochs * len(data) / config.batch))
@@ -244,7 +279,7 @@ def _loop(run: Run, data: UnpairedFolders, trainer: Trainer) -> Run:
         )
     )
 
-    window: list[Tensor] = []
+    window: dict[str, list[Tensor]] = {}  # each loss since the last row
     saved = time.monotonic()
     bar = tqdm(
         total=total_steps,
@@ -255,13 +290,14 @@ def _loop(run: Run, data: UnpairedFolders, trainer: Trainer) -> Run:
     )
     for batch in batches:
         losses, step = trainer.train_step(batch)
-        window.append(torch.stack(list(losses.values())))
+        for name, value in losses.items():
+            window.setdefault(name, []).append(value)
         bar.update()
         done = trainer.step == total_steps
         if trainer.step % config.log_every == 0 or done:
-            means = torch.stack(window).float().mean(0)
+            means = torch.stack([torch.stack(values).float().mean() for values in window.values()])
             team.average([means])
-            row = dict(zip(losses, means.tolist(), strict=True))
+            row = dict(zip(window, means.tolist(), strict=True))
             window.clear()
             if not all(map(isfinite, row.values())):
                 raise FloatingPointError(
