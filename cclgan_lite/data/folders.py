@@ -16,7 +16,14 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from cclgan_lite.data.images import ImageError, list_images, read_rgb, read_size, to_tensor
+from cclgan_lite.data.images import (
+    ImageError,
+    list_images,
+    read_each,
+    read_rgb,
+    read_size,
+    to_tensor,
+)
 from cclgan_lite.data.pairs import pair_files
 from cclgan_lite.data.shower import Shower
 
@@ -73,8 +80,8 @@ class UnpairedFolders(Dataset):
 
     With a `shower` whose share is above 0 also "rendered", the clean crop in rendered rain.
     Every epoch visits each rainy image once in a new order; the clean partner is drawn at random.
-    Decoded and resized images are kept in memory up to `cache_bytes`.
-    Raises ImageError, naming the folder or the file.
+    Decoded and resized images are kept in memory up to `cache_bytes`. `recursive`: also the
+    pictures of sub-folders. Raises ImageError that names the folder or all unusable files.
     """
 
     def __init__(
@@ -86,10 +93,14 @@ class UnpairedFolders(Dataset):
         length: int | None = None,
         cache_bytes: int = 2**30,
         shower: Shower | None = None,
+        recursive: bool = False,
     ):
-        self.files = {"rainy": list_images(Path(rainy)), "clean": list_images(Path(clean))}
-        for path in (*self.files["rainy"], *self.files["clean"]):
-            read_size(path)  # what is no picture is told now, not after hours
+        self.folders = {"rainy": Path(rainy), "clean": Path(clean)}
+        self.files = {
+            name: list_images(folder, recursive) for name, folder in self.folders.items()
+        }
+        # What is no picture is told now, not after hours.
+        read_each([*self.files["rainy"], *self.files["clean"]], read_size)
         self.augment = augment or Augment()
         self.shower = shower or Shower()
         self.seed = seed
@@ -99,7 +110,10 @@ class UnpairedFolders(Dataset):
 
     def fingerprint(self) -> str:
         """Changes when a file is added, removed or renamed: then item k is another item."""
-        names = [[path.name for path in files] for files in self.files.values()]
+        names = [
+            [path.relative_to(self.folders[name]).as_posix() for path in files]
+            for name, files in self.files.items()
+        ]
         return sha256(repr(names).encode()).hexdigest()
 
     def __len__(self) -> int:
