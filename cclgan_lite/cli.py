@@ -15,12 +15,12 @@ import tyro
 from tyro.conf import Positional, arg
 
 import cclgan_lite as ccl
+from cclgan_lite.inference.weights import DEFAULT_WEIGHTS
 from cclgan_lite.recipes import RECIPES
 from cclgan_lite.training.config import Config
 from cclgan_lite.training.run import Run, RunError
 
 DESCRIPTION = "Unsupervised image deraining with CCLGAN. Each COMMAND has its own --help."
-DEFAULT_WEIGHTS = "light"
 DEFAULT_RECIPE = "laptop"
 Device = Literal["auto", "cpu", "cuda", "mps"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -52,23 +53,14 @@ def test_train_derain_evaluate(pairs, capsys):
     again = [*TINY, *folders(pairs), "--method.lcl.weight", "1.5"]  # the same command once more
     cli.main(["train", *again, "--out", str(run), "--resume"])
 
-    cli.main(
-        [
-            "derain",
-            str(pairs / "rainy"),
-            "--out",
-            str(pairs / "out"),
-            "--weights",
-            str(run),
-            "--device",
-            "cpu",
-        ]
-    )
+    out = ["--out", str(pairs / "out")]
+    cli.main(["derain", str(pairs / "rainy"), *out, "--weights", str(run), "--device", "cpu"])
     assert sorted(p.name for p in (pairs / "out").iterdir()) == ["0.png", "1.png", "2.png"]
 
+    test = shutil.copytree(pairs, pairs / "test", ignore=shutil.ignore_patterns("run", "out"))
     figures = pairs / "figures.json"
     for flags in (["--weights", str(run)], ["--identity"]):
-        cli.main(["evaluate", *folders(pairs), *flags, "--json", str(figures), "--device", "cpu"])
+        cli.main(["evaluate", *folders(test), *flags, "--json", str(figures), "--device", "cpu"])
         result = json.loads(figures.read_text())
         assert result["n"] == 3 and [i["name"] for i in result["images"]] == ["0", "1", "2"]
         for key in ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb"):

@@ -88,8 +88,9 @@ def test_neighbours_resume_export_and_evaluate(method, tmp_path):
     folders = ["--rainy", str(tmp_path / "test"), "--clean", str(tmp_path / "test")]
     main(["evaluate", *folders, "--weights", str(run.folder), "--json", str(tmp_path / "s.json")])
     assert json.loads((tmp_path / "s.json").read_text())["n"] == 1
-    main(["export", "--weights", str(run.folder), "--to", str(tmp_path / "d.onnx")])
-    assert (tmp_path / "d.onnx").stat().st_size > 1000
+    if isinstance(method, Harder):  # the same network for all, and slow to export
+        main(["export", "--weights", str(run.folder), "--to", str(tmp_path / "d.onnx")])
+        assert (tmp_path / "d.onnx").stat().st_size > 1000
 
 
 @pytest.mark.parametrize(

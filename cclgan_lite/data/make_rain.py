@@ -1,5 +1,7 @@
 """Rain on a folder of clean photographs: the rainy half of a training or test set."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
 from zlib import crc32

@@ -32,10 +32,12 @@ def write_report(
     examples: Iterable[Mapping[str, Any]] = (),
     history: Sequence[Mapping[str, Any]] = (),
     notes: Sequence[str] = (),
+    lead: str = "",
 ) -> None:
     """Write the page to `path`, atomically; all texts are escaped.
 
     Args:
+        lead: what the reader should know first.
         summary: label to value, the facts of the run.
         table: rows with `system`, `n` and any metric of `evaluate_pairs`; with its `intervals`
             and `protocol`, if they are there.
@@ -52,6 +54,7 @@ def write_report(
     page = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     html = page.from_string(TEMPLATE).render(
         title=title,
+        lead=lead,
         summary=summary,
         columns=[label(key) for key in keys],
         protocols=", ".join(protocols),
@@ -196,6 +199,9 @@ img { width: 100%; height: auto; border-radius: .3rem; }
 </head>
 <body>
 <h1>{{ title }}</h1>
+{% if lead %}
+<p>{{ lead }}</p>
+{% endif %}
 <dl>
 {% for label, value in summary.items() %}
 <div><dt>{{ label }}</dt><dd>{{ value }}</dd></div>

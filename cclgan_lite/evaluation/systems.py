@@ -18,7 +18,7 @@ from cclgan_lite.evaluation.report import write_report
 from cclgan_lite.evaluation.results import describe
 from cclgan_lite.evaluation.statistics import difference
 from cclgan_lite.inference.derain import derain_image
-from cclgan_lite.inference.weights import TRAINED_ON, load_derainer
+from cclgan_lite.inference.weights import DEFAULT_WEIGHTS, TRAINED_ON, load_derainer
 from cclgan_lite.training.run import Run
 
 UNTRAINED = {"identity": lambda rgb: rgb, "classical": classical_filter}
@@ -57,7 +57,7 @@ def find_system(
 
 
 def evaluate(
-    system: str | PathLike = "light",
+    system: str | PathLike = DEFAULT_WEIGHTS,
     dataset: str | Path | None = None,
     split: str = "test",
     *,

@@ -24,7 +24,7 @@ from tqdm import tqdm
 from cclgan_lite.data.images import ImageError, list_images, rewrite_photos, to_tensor, to_uint8
 from cclgan_lite.device import Precision, pick_device, pick_precision
 from cclgan_lite.inference.fixed import fix_statistics
-from cclgan_lite.inference.weights import load_derainer
+from cclgan_lite.inference.weights import DEFAULT_WEIGHTS, load_derainer
 from cclgan_lite.networks import Generator
 
 MULTIPLE = 4  # the generator halves the picture twice and doubles it twice
@@ -36,7 +36,7 @@ LARGEST = 1536  # larger tiles save hardly any surroundings and leave the proces
 def derain(
     pictures: Any,
     out: str | Path | None = None,
-    weights: str | PathLike = "light",
+    weights: str | PathLike = DEFAULT_WEIGHTS,
     *,
     memory: float | None = None,
     precision: Precision | Literal["auto"] = "auto",

@@ -19,6 +19,7 @@ from cclgan_lite.networks import Generator, NetworkConfig, tiny_clip
 from cclgan_lite.serialization import from_plain, to_plain
 
 FORMAT = "cclgan_lite derainer 1"
+DEFAULT_WEIGHTS = "light"
 TRAINED_ON = {"light": "bundled data", "demo": "bundled data"}  # the shipped ones
 
 

@@ -49,7 +49,7 @@ def inter_ccl(
 
 @dataclass(frozen=True)
 class InterCCL:
-    """Eq. 6: the sum over both discriminators. `real_weight=0` or `fake_weight=0` gives Table 4."""
+    """Eq. 6, the sum of 4 and 5. `real_weight=0` or `fake_weight=0` gives Table 4."""
 
     weight: float = 0.005
     form: Form = "ratio"

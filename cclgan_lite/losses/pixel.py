@@ -23,9 +23,9 @@ from cclgan_lite.losses.term import Look, Views
 class PixelL1:
     """Mean over `roles`, pairs (image, target), of their mean absolute difference.
 
-    With a `beta` b above 0, differences d below it count d^2 / (2 b), larger ones |d| - b / 2. Most pixels
-    have no rain, so the best guess of an untrained derainer under L1 is no rain at all, and there
-    it stays; the quadratic part follows the mean, not the median.
+    With a `beta` b above 0, differences d below it count d^2 / (2 b), larger ones |d| - b / 2.
+    Most pixels have no rain, so the best guess of an untrained derainer under L1 is no rain at
+    all, and there it stays; the quadratic part follows the mean, not the median.
     """
 
     weight: float
@@ -55,7 +55,7 @@ def rederain(weight: float) -> PixelL1:
 
 
 def rehearsal(weight: float) -> PixelL1:
-    return PixelL1(weight, (("derained_rendered", "clean"),), trains="derainer", beta=0.1)
+    return PixelL1(weight, (("derained_rendered", "practice"),), trains="derainer", beta=0.1)
 
 
 def transplant(weight: float) -> PixelL1:

@@ -1,7 +1,8 @@
 """The PatchGAN discriminator (Isola et al. 2017), CCLGAN section IV-A.
 
-Two of them: `discriminator_clean` (D_n) tells clean from derained images, `discriminator_rainy` (D_r) tells rainy
-from rained ones. Their first layers are also the encoders E_D of inter-CCL (section III-B).
+Two of them: `discriminator_clean` (D_n) tells clean from derained images, `discriminator_rainy`
+(D_r) rainy from rained ones. Their first layers are also the encoders E_D of inter-CCL (section
+III-B).
 """
 
 from __future__ import annotations

@@ -54,7 +54,6 @@ class Trainer:
         self.step = 0
         method = config.method
         self.terms = method.terms()
-        self.looks = [look for term in self.terms.values() for look in term.looks()]
         # GPUs read pixels whole; on CPUs the norms between convolutions are slow that way.
         self.layout = torch.channels_last if device.type == "cuda" else torch.contiguous_format
         if device.type == "cuda":
@@ -88,6 +87,10 @@ class Trainer:
             for group in optimizer.param_groups:
                 group.setdefault("initial_lr", group["lr"])
                 group["lr"] = group["initial_lr"] * factor
+        # Who is heard at this step.
+        progress = self.step / self.total_steps
+        heard = {name: self.config.onset.share(name, progress) for name in self.terms}
+        terms = {name: term for name, term in self.terms.items() if heard[name] is not None}
         # Forward, backward, update.
         images = {
             name: x.to(self.device, non_blocking=True, memory_format=self.layout)
@@ -96,15 +99,19 @@ class Trainer:
         step = Step(
             self.networks,
             self.config.method.wiring,
-            self.looks,
+            [look for term in terms.values() for look in term.looks()],
             images,
             getattr(torch, self.precision),
         )
-        losses = training_step(step, self.terms, self.optimizers, self.team.average)
+        live = self.networks[self.config.method.delivers]
+        every = self.config.shares_every
+        measured = live if every and self.step % every == 0 else None
+        losses = training_step(
+            step, terms, self.optimizers, self.team.average, heard, shares_of=measured
+        )
         # Average the generator that will be delivered.
         self.step += 1
         decay = min(self.config.ema, self.step / (self.step + 10))  # a short memory at first
-        live = self.networks[self.config.method.delivers]
         with torch.no_grad():
             for slow, fast in zip(self.averaged.parameters(), live.parameters(), strict=True):
                 slow.lerp_(fast, 1 - decay)
@@ -245,7 +252,9 @@ def _prepare(
 ) -> tuple[UnpairedFolders, Trainer]:
     team, where = join(device)
     team.share(config.batch)
-    data = UnpairedFolders(rainy, clean, config.augment, config.seed, shower=config.shower)
+    data = UnpairedFolders(
+        rainy, clean, config.augment, config.seed, shower=config.shower, leaves=config.leaves
+    )
     total_steps = config.steps
     if total_steps is None:
         total_steps = max(1, round(config.epochs * len(data) / config.batch))
@@ -270,7 +279,7 @@ def _loop(run: Run, data: UnpairedFolders, trainer: Trainer) -> Run:
         )
     )
 
-    window: list[Tensor] = []
+    window: dict[str, list[Tensor]] = {}  # each loss since the last row
     saved = time.monotonic()
     bar = tqdm(
         total=total_steps,
@@ -281,13 +290,14 @@ def _loop(run: Run, data: UnpairedFolders, trainer: Trainer) -> Run:
     )
     for batch in batches:
         losses, step = trainer.train_step(batch)
-        window.append(torch.stack(list(losses.values())))
+        for name, value in losses.items():
+            window.setdefault(name, []).append(value)
         bar.update()
         done = trainer.step == total_steps
         if trainer.step % config.log_every == 0 or done:
-            means = torch.stack(window).float().mean(0)
+            means = torch.stack([torch.stack(values).float().mean() for values in window.values()])
             team.average([means])
-            row = dict(zip(losses, means.tolist(), strict=True))
+            row = dict(zip(window, means.tolist(), strict=True))
             window.clear()
             if not all(map(isfinite, row.values())):
                 raise FloatingPointError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from types import SimpleNamespace
 
 import torch
 from torch import nn
@@ -53,7 +52,7 @@ def check_totals(answer):
 class _Counted(nn.Module):
     """y = scale x, and a feature; counts its passes by the value of its input."""
 
-    config = SimpleNamespace(taps=("tap",))
+    taps = ("tap",)
 
     def __init__(self, scale: float):
         super().__init__()
