@@ -27,6 +27,7 @@ from cclgan_lite.data.images import (
 from cclgan_lite.data.leaves import Leaves
 from cclgan_lite.data.pairs import pair_files
 from cclgan_lite.data.shower import Shower
+from cclgan_lite.validation import at_least, check
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,7 @@ class Augment:
     def __post_init__(self):
         if self.crop % 4 or self.crop < 16:
             raise ValueError(f"crop must be a multiple of 4 and at least 16, not {self.crop}")
-        if self.zoom < 1:
-            raise ValueError(f"zoom must be at least 1, not {self.zoom}")
+        check(self, zoom=at_least(1))
         if self.resize is not None and self.resize < self.crop:
             raise ValueError(f"resize ({self.resize}) must not be smaller than crop ({self.crop})")
 
@@ -130,6 +130,11 @@ class UnpairedFolders(Dataset):
             for name, files in self.files.items()
         ]
         return sha256(repr(names).encode()).hexdigest()
+
+    def images(self) -> list[str]:
+        """The names of the images of an item."""
+        practice = ["practice"] * (self.leaves.share > 0)
+        return ["rainy", "clean", *(["rendered", *practice] if self.shower.share else [])]
 
     def __len__(self) -> int:
         return self.length

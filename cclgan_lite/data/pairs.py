@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from cclgan_lite.data.images import ImageError, list_images, read_size
@@ -49,6 +49,15 @@ def pair_files(rainy_dir: str | Path, clean_dir: str | Path) -> list[Pair]:
 def equal_files(pairs: Iterable[Pair]) -> list[tuple[Path, Path]]:
     """The pairs whose files hold the same, byte by byte: no rain, or no truth."""
     return [(a, b) for _, a, b in pairs if filecmp.cmp(a, b, shallow=False)]
+
+
+def equal_contents(first: Sequence[Path], second: Sequence[Path]) -> bool:
+    """Whether two lists of files hold the same contents in the same order."""
+    if len(first) != len(second) or any(
+        a.stat().st_size != b.stat().st_size for a, b in zip(first, second, strict=True)
+    ):
+        return False
+    return all(filecmp.cmp(a, b, shallow=False) for a, b in zip(first, second, strict=True))
 
 
 def _name(path: Path) -> str:
