@@ -21,7 +21,7 @@ from cclgan_lite.recipes import RECIPES
 from cclgan_lite.training.run import Run
 
 TINY = (
-    "--recipe demo --steps 4 --log-every 2 --save-minutes 0 --augment.crop 48 --device cpu "
+    "--recipe laptop --steps 4 --log-every 2 --save-minutes 0 --augment.crop 48 --device cpu "
     "--method.generator.filters 4 --method.generator.blocks 1 --method.discriminator.filters 4 "
     "--method.projection 8"
 ).split()
@@ -48,7 +48,7 @@ def test_train_derain_evaluate(pairs, capsys):
     cli.main(["train", *TINY, *folders(pairs), "--out", str(run), "--method.lcl.weight", "1.5"])
     config = Run.read(run).config
     assert config.method.lcl.weight == 1.5 and config.steps == 4
-    assert config.method.rederain == RECIPES["demo"].method.rederain  # the rest is the recipe's
+    assert config.method.rederain == RECIPES["laptop"].method.rederain  # the rest is the recipe's
     cli.main(["train", "--out", str(run), "--resume"])
     again = [*TINY, *folders(pairs), "--method.lcl.weight", "1.5"]  # the same command once more
     cli.main(["train", *again, "--out", str(run), "--resume"])
