@@ -99,7 +99,7 @@ def test_errors_are_one_line_that_name_the_remedy(pairs):
     fails(["train", "--rainy", str(pairs / "rainy"), *out], "both --rainy and --clean")
     fails(
         ["train", *TINY, "--rainy", str(pairs / "no"), "--clean", str(pairs / "clean"), *out],
-        "no folder",
+        "no file or folder",
     )
     fails(["train", "--resume", *out], "holds no run to resume")
     fails(["derain", str(pairs / "rainy"), *out, "--weights", "nix"], "no weights at nix")
