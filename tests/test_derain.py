@@ -13,18 +13,18 @@ from PIL import Image, ImageOps
 from torch import Tensor, nn
 
 from cclgan_lite.data.images import ImageError, to_tensor, to_uint8
-from cclgan_lite.inference.derain import (
-    LARGEST,
-    _windows,
-    derain_files,
-    derain_image,
-    tile_for,
-)
+from cclgan_lite.inference import derain
+from cclgan_lite.inference.derain import LARGEST, _windows, derain_files, tile_for
 from cclgan_lite.inference.fixed import fix_statistics
 from cclgan_lite.inference.weights import load_derainer
 from cclgan_lite.networks import Generator, GeneratorConfig, NetworkConfig, RestorationConfig
 
 RNG = np.random.default_rng(0)
+
+
+def derain_image(generator, rgb, precision="float32", **options):
+    """In float32 also where bfloat16 is fast, so that a level is a level."""
+    return derain.derain_image(generator, rgb, precision=precision, **options)
 
 
 def identity(image: Tensor) -> Tensor:

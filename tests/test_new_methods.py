@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass, replace
 
 import pytest
 import torch
 import torch.nn.functional as F
-from PIL import Image
+from noise import noise_folders
 from torch import Tensor, nn
 
 from cclgan_lite.cli import main
@@ -78,19 +79,18 @@ METHODS = [CYCLE, CUT(**SMALL), Harder()]
 
 @pytest.mark.parametrize("method", METHODS, ids=["CycleGAN", "CUT", "learned negatives"])
 def test_neighbours_resume_export_and_evaluate(method, tmp_path):
-    for name in ("rainy", "clean"):
-        (tmp_path / name).mkdir()
-        pixels = torch.randint(256, (60, 60, 3), dtype=torch.uint8).numpy()
-        Image.fromarray(pixels).save(tmp_path / name / "0.png")
+    rainy, clean = noise_folders(tmp_path, 1)
+    shutil.copytree(rainy, tmp_path / "test")
     config = Config(method=method, augment=Augment(resize=None, crop=48), steps=3, log_every=1)
-    run = train(config, tmp_path / "rainy", tmp_path / "clean", tmp_path / "run", "cpu")
+    run = train(config, rainy, clean, tmp_path / "run", "cpu")
     assert Run.read(tmp_path / "run").config == config
     assert resume(tmp_path / "run", "cpu").history() == run.history()
-    folders = ["--rainy", str(tmp_path / "rainy"), "--clean", str(tmp_path / "clean")]
+    folders = ["--rainy", str(tmp_path / "test"), "--clean", str(tmp_path / "test")]
     main(["evaluate", *folders, "--weights", str(run.folder), "--json", str(tmp_path / "s.json")])
     assert json.loads((tmp_path / "s.json").read_text())["n"] == 1
-    main(["export", "--weights", str(run.folder), "--to", str(tmp_path / "d.onnx")])
-    assert (tmp_path / "d.onnx").stat().st_size > 1000
+    if isinstance(method, Harder):  # the same network for all, and slow to export
+        main(["export", "--weights", str(run.folder), "--to", str(tmp_path / "d.onnx")])
+        assert (tmp_path / "d.onnx").stat().st_size > 1000
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,8 @@ def test_every_recipe_survives_json_and_takes_a_step(name):
             **({"embedder": "random"} if hasattr(method, "embedder") else {}),  # CLIP: a download
         ),
     )
-    trainer = Trainer(small, 10, torch.device("cpu"))
+    trainer = Trainer(small, 1000, torch.device("cpu"))
+    trainer.step = 999  # by then every loss has joined
     names = ("rainy", "clean", "rendered")
     batch = {name: torch.rand(config.batch, 3, 48, 48) * 2 - 1 for name in names}
     losses, _ = trainer.train_step(batch)

@@ -344,3 +344,32 @@ def test_compiled_networks_take_the_same_step(method):
         losses.append(trainer.train_step(batch)[0])
         assert not any("_orig_mod" in name for name in trainer.networks.state_dict())
     torch.testing.assert_close(*losses, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "read, message",
+    [
+        (lambda s: s.image("nix"), "loss 'rude' reads image 'nix'; there are rainy, clean"),
+        (lambda s: s.features("nix", "rainy"), "loss 'rude' reads network 'nix'; there are derai"),
+        (
+            lambda s: s.logits("discriminator_clean", "rainy"),
+            r"'rude' reads the logits of image 'rainy' from 'discriminator_clean' without having "
+            r"asked: add Look\('discriminator_clean', 'rainy', 'logits'\)",
+        ),
+        (
+            lambda s: s.features("discriminator_clean", "rerained"),
+            "reads the features of image 'rerained' from 'discriminator_clean' without",
+        ),
+    ],
+)
+def test_a_term_that_reads_what_it_did_not_ask_for_is_named(read, message):
+    step = make_step(SMALL, images())
+
+    class Rude:
+        weight = 1.0
+
+        def __call__(self, step):
+            return {"generators": read(step)}
+
+    with pytest.raises(LookupError, match=message):
+        training_step(step, SMALL.terms() | {"rude": Rude()}, optimizers(SMALL, step))

@@ -18,6 +18,7 @@ from scipy.ndimage import gaussian_filter
 
 from cclgan_lite.data.rain import MARGIN, MAX_ANGLE, compose, streak_layer
 from cclgan_lite.data.veil import veil
+from cclgan_lite.validation import above, check, increasing, within
 
 SHARES = ("share", "dense", "far", "soft", "screen", "veil", "tone", "noise", "jpeg")
 RANGES = ("length", "width", "brightness", "light", "depth", "airlight")
@@ -46,17 +47,12 @@ class Shower:
     jpeg: float = 0.0  # part saved as JPEG, quality 70 to 96
 
     def __post_init__(self):
-        for name in SHARES:
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"shower.{name} must lie in [0, 1], not {getattr(self, name)}")
-        if not 0 <= self.angle <= MAX_ANGLE:
-            raise ValueError(f"shower.angle must lie in [0, {MAX_ANGLE:g}], not {self.angle}")
-        for name in RANGES:
-            low, high = getattr(self, name)
-            if not 0 < low <= high:
-                raise ValueError(
-                    f"shower.{name} must be two numbers above 0 in order, not {low} {high}"
-                )
+        check(
+            self,
+            **dict.fromkeys(RANGES, increasing(above(0))),
+            **dict.fromkeys(SHARES, within(0, 1)),
+            angle=within(0, MAX_ANGLE),
+        )
 
     def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """uint8 [H, W, 3] -> the same picture in the rain, or as it was."""

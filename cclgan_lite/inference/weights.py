@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from importlib import resources
+from os import PathLike
 from pathlib import Path
 
 import torch
@@ -18,6 +19,7 @@ from cclgan_lite.networks import Generator, NetworkConfig, tiny_clip
 from cclgan_lite.serialization import from_plain, to_plain
 
 FORMAT = "cclgan_lite derainer 1"
+DEFAULT_WEIGHTS = "light"
 TRAINED_ON = {"light": "bundled data", "demo": "bundled data"}  # the shipped ones
 
 
@@ -37,7 +39,7 @@ def shipped_weights() -> dict[str, Path]:
     return {p.stem: p for p in files if p.suffix == ".safetensors" and p.stem != tiny_clip.NAME}
 
 
-def load_derainer(name_or_path: str | Path, device: torch.device | str = "cpu") -> Generator:
+def load_derainer(name_or_path: str | PathLike, device: torch.device | str = "cpu") -> Generator:
     """A derainer in evaluation mode: a shipped name, a weights file, or a run folder.
 
     Raises FileNotFoundError or ValueError, naming the file and the remedy.

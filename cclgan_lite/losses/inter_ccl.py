@@ -14,6 +14,7 @@ from torch import Tensor
 from cclgan_lite.losses.contrastive import Form, distance, info_nce, ratio, weighted_sum
 from cclgan_lite.losses.term import Look, Views
 from cclgan_lite.networks.projection import sample_places
+from cclgan_lite.validation import above, at_least, check
 
 
 def inter_ccl(
@@ -49,7 +50,7 @@ def inter_ccl(
 
 @dataclass(frozen=True)
 class InterCCL:
-    """Eq. 6: the sum over both discriminators. `real_weight=0` or `fake_weight=0` gives Table 4."""
+    """Eq. 6, the sum of 4 and 5. `real_weight=0` or `fake_weight=0` gives Table 4."""
 
     weight: float = 0.005
     form: Form = "ratio"
@@ -64,6 +65,16 @@ class InterCCL:
         ("discriminator_clean", "derained", "rederained", "clean", "rainy"),
         ("discriminator_rainy", "rained", "rerained", "rainy", "clean"),
     )
+
+    def __post_init__(self):
+        check(
+            self,
+            **dict.fromkeys(("weight", "real_weight", "fake_weight"), at_least(0)),
+            **dict.fromkeys(("temperature", "eps"), above(0)),
+            patches=at_least(1),
+        )
+        if not self.real_weight + self.fake_weight:
+            raise ValueError("real_weight and fake_weight are both 0: set weight to 0 for that")
 
     def looks(self) -> list[Look]:
         return [Look(d, image) for d, *images in self.roles for image in images]

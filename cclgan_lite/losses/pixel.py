@@ -17,21 +17,25 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cclgan_lite.losses.term import Look, Views
+from cclgan_lite.validation import at_least, check
 
 
 @dataclass(frozen=True)
 class PixelL1:
     """Mean over `roles`, pairs (image, target), of their mean absolute difference.
 
-    With a `beta` b above 0, differences d below it count d^2 / (2 b), larger ones |d| - b / 2. Most pixels
-    have no rain, so the best guess of an untrained derainer under L1 is no rain at all, and there
-    it stays; the quadratic part follows the mean, not the median.
+    With a `beta` b above 0, differences d below it count d^2 / (2 b), larger ones |d| - b / 2.
+    Most pixels have no rain, so the best guess of an untrained derainer under L1 is no rain at
+    all, and there it stays; the quadratic part follows the mean, not the median.
     """
 
     weight: float
     roles: tuple[tuple[str, str], ...]
     trains: str = "generators"  # who descends it: all generators, or one network
     beta: float = 0.0  # if above 0, smaller differences count quadratically (Huber)
+
+    def __post_init__(self):
+        check(self, weight=at_least(0), beta=at_least(0))
 
     def looks(self) -> list[Look]:
         return []
@@ -55,7 +59,7 @@ def rederain(weight: float) -> PixelL1:
 
 
 def rehearsal(weight: float) -> PixelL1:
-    return PixelL1(weight, (("derained_rendered", "clean"),), trains="derainer", beta=0.1)
+    return PixelL1(weight, (("derained_rendered", "practice"),), trains="derainer", beta=0.1)
 
 
 def transplant(weight: float) -> PixelL1:

@@ -25,3 +25,13 @@ class Transplant:
         low, high = self.strength
         k = low + (high - low) * torch.rand((), device=clean.device)  # one for all processes
         return (clean + k * (rainy - derained).detach().clamp(min=0)).clamp(max=1)
+
+
+def pour(image: Tensor, rendered: Tensor, practice: Tensor) -> Tensor:
+    """The shower that was rendered over `practice`, over `image`; [B, 3, H, W], in [-1, 1]."""
+    return (image + rendered - practice).clamp(max=1)
+
+
+def same(image: Tensor) -> Tensor:
+    """The image itself under another name."""
+    return image

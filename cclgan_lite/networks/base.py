@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor, nn
+
+from cclgan_lite.validation import at_least, check
 
 
 @dataclass(frozen=True)
@@ -16,13 +18,9 @@ class NetworkConfig:
     normalises: ClassVar[bool] = False  # whether statistics of the whole image decide the output
 
     def __post_init__(self):
-        if self.filters < 1 or self.blocks < 0:
-            raise ValueError(
-                "generator.filters must be at least 1 and generator.blocks at least 0, "
-                f"not {self.filters} and {self.blocks}"
-            )
+        check(self, filters=at_least(1), blocks=at_least(0))
         if unknown := set(self.taps) - set(names := self.tap_names):
-            raise ValueError(f"generator.taps: no tap {sorted(unknown)}; there are {names}")
+            raise ValueError(f"taps: no tap {sorted(unknown)}; there are {names}")
 
     @property
     def tap_names(self) -> list[str]:
@@ -68,12 +66,6 @@ class Generator(nn.Module):
         """Channels of every tap in `taps`."""
         f = self.config.filters
         return {tap: {"stem": f, "down1": 2 * f}.get(tap, 4 * f) for tap in self.taps}
-
-    def take(self, other: Generator) -> None:
-        """Become what `other` computes. Raises ValueError where it is built differently."""
-        if (theirs := replace(other.config, taps=())) != (own := replace(self.config, taps=())):
-            raise ValueError(f"it is {theirs}, but this run has {own}")
-        self.load_state_dict(other.state_dict())
 
     def forward(
         self, image: Tensor, taps: Collection[str] = ()

@@ -1,7 +1,8 @@
 """The PatchGAN discriminator (Isola et al. 2017), CCLGAN section IV-A.
 
-Two of them: `discriminator_clean` (D_n) tells clean from derained images, `discriminator_rainy` (D_r) tells rainy
-from rained ones. Their first layers are also the encoders E_D of inter-CCL (section III-B).
+Two of them: `discriminator_clean` (D_n) tells clean from derained images, `discriminator_rainy`
+(D_r) rainy from rained ones. Their first layers are also the encoders E_D of inter-CCL (section
+III-B).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from cclgan_lite.networks.layers import high_pass, init_weights, instance_norm
+from cclgan_lite.validation import at_least, check
 
 
 @dataclass(frozen=True)
@@ -26,14 +28,10 @@ class DiscriminatorConfig:
     taps: tuple[str, ...] = ("conv2", "conv3")  # features that inter-CCL compares (their code)
 
     def __post_init__(self):
-        if self.filters < 1 or self.layers < 1:
-            raise ValueError(
-                "discriminator.filters and discriminator.layers must be at least 1, "
-                f"not {self.filters} and {self.layers}"
-            )
+        check(self, filters=at_least(1), layers=at_least(1))
         names = [f"conv{i + 1}" for i in range(self.layers + 2)]
         if unknown := set(self.taps) - set(names):
-            raise ValueError(f"discriminator.taps: no tap {sorted(unknown)}; there are {names}")
+            raise ValueError(f"taps: no tap {sorted(unknown)}; there are {names}")
 
 
 class PatchDiscriminator(nn.Module):

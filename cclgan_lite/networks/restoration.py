@@ -8,7 +8,7 @@ rehearse on rendered rain use it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -64,16 +64,6 @@ class RestorationGenerator(Generator):
         init_without_norm(self)
         nn.init.normal_(self.last.weight, std=0.002)
         self.veil = VeilRemover(config.veil) if config.veil and not adds_rain else None
-
-    def take(self, other: Generator) -> None:
-        """Become what `other` computes, which may lack the veil."""
-        if self.veil is None or getattr(other.config, "veil", None) != 0:
-            return super().take(other)
-        plain = replace(self.config, veil=0).build()
-        plain.take(other)
-        fresh = VeilRemover(self.config.veil).state_dict()
-        veil = {f"veil.{name}": value for name, value in fresh.items()}
-        self.load_state_dict(plain.state_dict() | veil)
 
     def _down(
         self, image: Tensor, blocks: int
