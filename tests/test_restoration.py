@@ -8,6 +8,7 @@ import torch
 from cclgan_lite.networks import RestorationConfig
 from cclgan_lite.networks.veil import REACH, STRIDE, VeilRemover
 
+
 def test_a_veil_is_undone():
     """J = (1 + g) I - c of I = J (1 - A) + A0 A, with the g and c of the docstring."""
     haze, airlight = 0.3, torch.tensor([0.6, 0.7, 0.8])

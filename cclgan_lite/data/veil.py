@@ -17,18 +17,22 @@ def veil(
     depth: tuple[float, float],
     airlight: tuple[float, float],
     rng: np.random.Generator,
+    square: int = 1,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Haze A, H x W in [0, 1), and airlight A0, [3] in [0, 1], for `image` H x W x 3 in [0, 1].
 
     `depth` is the range of the largest optical depth beta d, `airlight` that of A0, whose tint
-    lies between grey and the mean colour of the picture.
+    lies between grey and the mean colour of the picture. A pixel of `image` may be the mean of a
+    `square` x `square` of the real one.
     """
     shape = image.shape[:2]
     colour = rng.standard_normal(3)
     fields = (
         _ground(shape, rng),
-        _unit(gaussian_filter(image @ (colour / np.linalg.norm(colour)), rng.uniform(1, 6))),
-        _unit(gaussian_filter(rng.standard_normal(shape), rng.uniform(15, 50))),
+        _unit(
+            gaussian_filter(image @ (colour / np.linalg.norm(colour)), rng.uniform(1, 6) / square)
+        ),
+        _unit(gaussian_filter(rng.standard_normal(shape), rng.uniform(15, 50) / square)),
     )
     optical = float(np.exp(rng.uniform(*np.log(depth))))
     mixture = sum(

@@ -1,9 +1,9 @@
 """A restoration network: what the ResNet generator lacks for taking rain off and nothing else.
 
 No norm forgets the brightness, skips carry the fine detail past the bottleneck, and the
-high-passed image beside the image shows where rain may be. What it leaves, veil, a second network
-at an eighth of the resolution may take off (networks/veil.py). Not from the paper; the recipes that
-rehearse on rendered rain use it.
+high-passed image beside the image shows where rain may be. Veil, which it leaves, may be taken off
+by a second network at an eighth of the resolution (networks/veil.py). Not from the paper; the
+recipes that rehearse on rendered rain use it.
 """
 
 from __future__ import annotations

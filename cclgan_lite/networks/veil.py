@@ -31,7 +31,7 @@ class VeilRemover(nn.Module):
         nn.init.zeros_(self.last.bias)
 
     def coefficients(self, squares: Tensor) -> Tensor:
-        """Means over squares [B, 3, h, w] in [0, 1] -> c in 3 channels and g in one, [B, 4, h, w]."""
+        """Means over squares, [B, 3, h, w] in [0, 1] -> c in three channels and g in one."""
         x = F.relu(self.first(squares - 0.5))
         for conv in self.blocks:
             x = x + F.relu(conv(x))
