@@ -355,7 +355,7 @@ def test_no_network_and_no_cache_is_told_at_once(tmp_path):
         f"cache folder {tmp_path / 'hf/hub'}",
         str(folder),
         'python -c "import open_clip',
-        "--method.embedder tiny-rain-clip",
+        "name tiny-rain-clip instead",
     ):
         assert words in done.stderr, done.stderr
 
