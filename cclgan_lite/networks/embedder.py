@@ -247,8 +247,8 @@ def _does_not_fit(name: str, file: Path, error: Exception) -> EmbedderError:
         return EmbedderError(
             f"embedder {name!r}: {file} is a TorchScript program, as OpenAI gives them out, and "
             "programs are not run here. Convert one that you trust into plain weights:\n"
-            f'    python -c "import torch; w = torch.jit.load({str(file)!r}, 'cpu').state_dict(); '
-            "torch.save({k: v.float() for k, v in w.items() if k not in ('input_resolution', "
+            f"    python -c \"import torch; w = torch.jit.load({str(file)!r}, 'cpu').state_dict();"
+            " torch.save({k: v.float() for k, v in w.items() if k not in ('input_resolution', "
             f"'context_length', 'vocab_size')}}, {str(plain)!r})\"\n"
             f"and name {architecture}/{plain}"
         )

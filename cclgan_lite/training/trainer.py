@@ -345,7 +345,7 @@ def _prepare(
             raise
         reads = str(error).split(";")[0]
         raise ValueError(
-            f"{rainy} and {clean} hold the same pictures, of which none counts as rainy ({reads}): "
+            f"{rainy} and {clean} hold the same pictures, none of them rainy ({reads}): "
             "name two folders, or take --recipe rehearsal, which makes its own rain"
         ) from error
     return data, trainer
