@@ -74,6 +74,7 @@ def test_every_import_is_declared():
         "skimage": "scikit-image",
         "open_clip": "open-clip-torch",
         "huggingface_hub": "huggingface-hub",
+        "lazy_loader": "lazy-loader",
     }
 
     def imported(paths) -> set[str]:
@@ -100,6 +101,7 @@ def test_imports_run_in_one_direction():
     order = [
         "device",
         "files",
+        "templates",
         "networks",
         "data",
         "losses",
