@@ -14,7 +14,6 @@ ablation-*   rows of the paper's Tables 2-4 on top of `paper`
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
@@ -29,6 +28,7 @@ from cclgan_lite.methods import CCLGAN, CUT, CycleGAN
 from cclgan_lite.networks import DiscriminatorConfig, GeneratorConfig, RestorationConfig
 from cclgan_lite.training.config import Config
 from cclgan_lite.training.onset import Onset
+from cclgan_lite.validation import near
 
 PAPER = Config(method=CCLGAN(embedder="ViT-B-32/openai"))
 
@@ -197,17 +197,21 @@ def recipe(name: str, changes: Mapping[str, Any] | None = None, /, **more: Any) 
 
         recipe("demo", {"method.lcl.temperature": 0.1}, steps=200)
 
+    `epochs` counts where `steps` is not given beside it, also in recipes that count steps.
+
     Raises ValueError for an unknown recipe or field, with the nearest right name, and for values
     outside their range.
     """
     if name not in RECIPES:
         raise ValueError(
-            f"no recipe {name!r}{_near(name, RECIPES)}; there are {', '.join(RECIPES)}"
+            f"no recipe {name!r}{near(name, RECIPES)}; there are {', '.join(RECIPES)}"
         )
     changes, known = {**(changes or {}), **more}, _paths(RECIPES[name])
     for path in changes:
         if path not in known:
-            raise ValueError(f"recipe {name!r} has no field {path!r}{_near(path, known)}")
+            raise ValueError(f"recipe {name!r} has no field {path!r}{near(path, known)}")
+    if "epochs" in changes:
+        changes = {"steps": None, **changes}
     return _changed(RECIPES[name], changes)
 
 
@@ -220,7 +224,10 @@ def _changed(part: Any, changes: Mapping[str, Any]) -> Any:
     new = {}
     for field, inner in by_field.items():
         value = inner.pop("", getattr(part, field))
-        new[field] = _changed(value, inner) if inner else value
+        try:
+            new[field] = _changed(value, inner) if inner else value
+        except ValueError as error:
+            raise ValueError(f"{field}.{error}") from error
     return replace(part, **new)
 
 
@@ -233,8 +240,3 @@ def _paths(part: Any) -> list[str]:
         if is_dataclass(inner):
             paths += [f"{field.name}.{path}" for path in _paths(inner)]
     return paths
-
-
-def _near(name: str, known: Any) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f" (did you mean {near[0]!r}?)" if near else ""

@@ -14,11 +14,11 @@ from cclgan_lite.data.folders import Augment, PairedFolders, UnpairedFolders
 from cclgan_lite.data.images import ImageError
 
 
-def write(folder: Path, names: list[str], size=(40, 30)) -> Path:
+def write(folder: Path, names: list[str], size=(40, 30), blue=200) -> Path:
     """Images whose every pixel tells which file they are."""
     folder.mkdir(parents=True)
     for i, name in enumerate(names):
-        Image.new("RGB", size, (10 * i, 100, 200)).save(folder / name)
+        Image.new("RGB", size, (10 * i, 100, blue)).save(folder / name)
     return folder
 
 
@@ -110,7 +110,7 @@ def test_missing_or_empty_folder(tmp_path, folders):
 
 def test_paired_folders(tmp_path):
     rainy = write(tmp_path / "r", ["rain-2.png", "rain-10.png"], (20, 16))
-    clean = write(tmp_path / "c", ["norain-2.png", "norain-10.png"], (20, 16))
+    clean = write(tmp_path / "c", ["norain-2.png", "norain-10.png"], (20, 16), 199)
     data = PairedFolders(rainy, clean)
     assert [item["name"] for item in data] == ["rain-2", "rain-10"]
     assert data[1]["clean"].shape == (3, 16, 20)

@@ -16,10 +16,18 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from cclgan_lite.data.images import ImageError, list_images, read_rgb, read_size, to_tensor
+from cclgan_lite.data.images import (
+    ImageError,
+    list_images,
+    read_each,
+    read_rgb,
+    read_size,
+    to_tensor,
+)
 from cclgan_lite.data.leaves import Leaves
 from cclgan_lite.data.pairs import pair_files
 from cclgan_lite.data.shower import Shower
+from cclgan_lite.validation import at_least, check
 
 
 @dataclass(frozen=True)
@@ -34,8 +42,7 @@ class Augment:
     def __post_init__(self):
         if self.crop % 4 or self.crop < 16:
             raise ValueError(f"crop must be a multiple of 4 and at least 16, not {self.crop}")
-        if self.zoom < 1:
-            raise ValueError(f"zoom must be at least 1, not {self.zoom}")
+        check(self, zoom=at_least(1))
         if self.resize is not None and self.resize < self.crop:
             raise ValueError(f"resize ({self.resize}) must not be smaller than crop ({self.crop})")
 
@@ -86,8 +93,8 @@ class UnpairedFolders(Dataset):
     With a `shower` whose share is above 0 also "rendered", the clean crop in rendered rain; with
     `leaves` "practice", what it rains on: the clean crop or dead leaves in its colours.
     Every epoch visits each rainy image once in a new order; the clean partner is drawn at random.
-    Decoded and resized images are kept in memory up to `cache_bytes`.
-    Raises ImageError, naming the folder or the file.
+    Decoded and resized images are kept in memory up to `cache_bytes`. `recursive`: also the
+    pictures of sub-folders. Raises ImageError that names the folder or all unusable files.
     """
 
     def __init__(
@@ -100,10 +107,14 @@ class UnpairedFolders(Dataset):
         cache_bytes: int = 2**30,
         shower: Shower | None = None,
         leaves: Leaves | None = None,
+        recursive: bool = False,
     ):
-        self.files = {"rainy": list_images(Path(rainy)), "clean": list_images(Path(clean))}
-        for path in (*self.files["rainy"], *self.files["clean"]):
-            read_size(path)  # what is no picture is told now, not after hours
+        self.folders = {"rainy": Path(rainy), "clean": Path(clean)}
+        self.files = {
+            name: list_images(folder, recursive) for name, folder in self.folders.items()
+        }
+        # What is no picture is told now, not after hours.
+        read_each([*self.files["rainy"], *self.files["clean"]], read_size)
         self.augment = augment or Augment()
         self.shower = shower or Shower()
         self.leaves = leaves or Leaves()
@@ -114,8 +125,16 @@ class UnpairedFolders(Dataset):
 
     def fingerprint(self) -> str:
         """Changes when a file is added, removed or renamed: then item k is another item."""
-        names = [[path.name for path in files] for files in self.files.values()]
+        names = [
+            [path.relative_to(self.folders[name]).as_posix() for path in files]
+            for name, files in self.files.items()
+        ]
         return sha256(repr(names).encode()).hexdigest()
+
+    def images(self) -> list[str]:
+        """The names of the images of an item."""
+        practice = ["practice"] * (self.leaves.share > 0)
+        return ["rainy", "clean", *(["rendered", *practice] if self.shower.share else [])]
 
     def __len__(self) -> int:
         return self.length

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from cclgan_lite.validation import at_least, check, increasing, within
+
 FINER = 1.5  # drawn this much larger and shrunk, so that edges are as soft as a camera's
 
 
@@ -23,10 +25,7 @@ class Leaves:
     texture: float = 25.0  # grey levels; up to this much noise of a random spectrum lies on them
 
     def __post_init__(self):
-        if not 0 <= self.share <= 1:
-            raise ValueError(f"leaves.share must lie in [0, 1], not {self.share}")
-        if not 0 < self.discs[0] <= self.discs[1]:
-            raise ValueError(f"leaves.discs must be two numbers above 0 in order: {self.discs}")
+        check(self, share=within(0, 1), discs=increasing(at_least(1)), texture=at_least(0))
 
     def __call__(self, rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """uint8 [S, S, 3] -> as it was, or leaves in its colours, of the same size."""

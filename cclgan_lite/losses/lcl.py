@@ -15,6 +15,7 @@ from torch import Tensor
 from cclgan_lite.losses.contrastive import patch_nce
 from cclgan_lite.losses.term import Look, Views
 from cclgan_lite.networks.projection import sample_places
+from cclgan_lite.validation import above, at_least, check
 
 # (encoder of the input, input, encoder of the output, output)
 TEXT_ROLES = (
@@ -36,6 +37,9 @@ class LCL:
     temperature: float = 0.07
     patches: int = 256  # places per tap: one positive and 255 negatives for each query
     roles: tuple[tuple[str, str, str, str], ...] = TEXT_ROLES
+
+    def __post_init__(self):
+        check(self, weight=at_least(0), temperature=above(0), patches=at_least(2))
 
     def looks(self) -> list[Look]:
         return []

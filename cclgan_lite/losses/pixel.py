@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cclgan_lite.losses.term import Look, Views
+from cclgan_lite.validation import at_least, check
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,9 @@ class PixelL1:
     roles: tuple[tuple[str, str], ...]
     trains: str = "generators"  # who descends it: all generators, or one network
     beta: float = 0.0  # if above 0, smaller differences count quadratically (Huber)
+
+    def __post_init__(self):
+        check(self, weight=at_least(0), beta=at_least(0))
 
     def looks(self) -> list[Look]:
         return []

@@ -26,6 +26,7 @@ from cclgan_lite.networks import (
     projections,
 )
 from cclgan_lite.networks.embedder import build_embedder
+from cclgan_lite.validation import above, at_least, check
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,9 @@ class CCLGAN(Method):
             "transplanted": Made(Transplant(), ("clean", "rainy", "derained")),
             "derained_transplanted": Pass("derainer", "transplanted"),
         }
+
+    def __post_init__(self):
+        check(self, projection=at_least(1), discriminator_speed=above(0))
 
     def players(self) -> dict[str, Player]:
         terms, discriminators = self.terms(), {}

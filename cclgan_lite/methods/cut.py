@@ -18,6 +18,7 @@ from cclgan_lite.networks import (
     PatchDiscriminator,
     projections,
 )
+from cclgan_lite.validation import above, at_least, check
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,9 @@ class CUT(Method):
         "derained": Pass("derainer", "rainy"),
         "identity_clean": Pass("derainer", "clean"),
     }
+
+    def __post_init__(self):
+        check(self, projection=at_least(1), discriminator_speed=above(0))
 
     def players(self) -> dict[str, Player]:
         generators = {"derainer": self.generator.build()}

@@ -17,6 +17,7 @@ from cclgan_lite.networks import (
     NetworkConfig,
     PatchDiscriminator,
 )
+from cclgan_lite.validation import above, check
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,9 @@ class CycleGAN(Method):
         "identity_clean": Pass("derainer", "clean"),
         "identity_rainy": Pass("rainer", "rainy"),
     }
+
+    def __post_init__(self):
+        check(self, discriminator_speed=above(0))
 
     def players(self) -> dict[str, Player]:
         return {
