@@ -1,22 +1,16 @@
-"""A trained derainer learns the veil of a new kind of rain, from unpaired pictures, in a minute.
+"""A trained derainer learns to take off veil as well, from clean pictures, in seconds.
 
-Derainers that know streaks leave veil alone, and veil is most of what is left then. Four steps:
-
-1. The derainer takes the streaks off the rainy pictures.
-2. Both folders are reduced to means over squares of 8 x 8 pixels, which still show veil.
-3. Veil is rendered on the clean pictures (data/veil.py), as deep and as bright as makes them look
-   like the rainy ones in three means over the folder: brightness, contrast, darkness of the dark.
-4. A network learns to take it off again (networks/veil.py), with exact truths.
-
-What clean pictures look like, it learns from the clean folder: both folders should show the same
-kind of scenes. None of the paper's losses is used here: docs/experiments.md, section 8, says why.
+Derainers that know streaks leave veil alone, and veil is most of what is left then. It is rendered
+(data/veil.py) on means over squares of 8 x 8 pixels of clean pictures, and a network learns to
+take it off again (networks/veil.py), with exact truths. What clean pictures look like, it learns from
+them: they should show the same kind of scenes as the rainy ones. No rainy picture is needed, and
+none of the paper's losses is used: docs/experiments.md, section 8, says what was tried.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -29,11 +23,10 @@ from cclgan_lite.data.images import ImageError, list_images, read_rgb
 from cclgan_lite.data.rain import compose
 from cclgan_lite.data.veil import veil
 from cclgan_lite.files import write_atomically, write_json
-from cclgan_lite.inference.derain import derain_image
 from cclgan_lite.inference.weights import derainer_bytes, load_derainer
 from cclgan_lite.networks import RestorationConfig
 from cclgan_lite.networks.veil import STRIDE, take_veil
-from cclgan_lite.validation import above, at_least, check
+from cclgan_lite.validation import above, at_least, check, increasing, within
 
 CHANNELS = 32
 LARGEST = 40, 64  # squares of the windows that it trains on
@@ -42,27 +35,21 @@ LEFT = 0.05  # light in [0, 1] that streaks may have left, at most
 
 @dataclass(frozen=True)
 class Adapting:
-    steps: int = 300
+    steps: int = 200
     batch: int = 8  # windows per step
     lr: float = 2e-3  # Adam's learning rate; it falls linearly to 0 in the second half
     ema: float = 0.97  # decay of the averaged weights that are delivered
     seed: int = 0
+    depth: tuple[float, float] = (0.2, 1.2)  # beta d of the farthest: RainCityscapes at 40 to 80 m
+    airlight: tuple[float, float] = (0.4, 0.6)  # A0, 1 is white: an overcast sky, as exposed
 
     def __post_init__(self):
         check(self, steps=at_least(1), batch=at_least(1), lr=above(0), seed=at_least(0))
-
-
-@dataclass(frozen=True)
-class Veil:
-    """Ranges of the rendered veil, as `veil` takes them."""
-
-    depth: tuple[float, float]
-    airlight: tuple[float, float]
+        check(self, depth=increasing(above(0)), airlight=increasing(within(0, 1)))
 
 
 def adapt(
     start: str | Path,
-    rainy: str | Path,
     clean: str | Path,
     out: str | Path,
     settings: Adapting | None = None,
@@ -71,9 +58,9 @@ def adapt(
 ) -> Path:
     """Write `out`/derainer.safetensors: the derainer `start`, and what it has learned of veil.
 
-    `out`/adapt.json says from what, and which veil was rendered. Returns the weights file.
+    `out`/adapt.json says from what and how. Returns the weights file.
 
-    Raises ImageError where a folder holds no pictures or too small ones; ValueError where `start`
+    Raises ImageError where `clean` holds no pictures or too small ones; ValueError where `start`
     is no restoration network, or `out` holds a derainer already.
     """
     settings, out = settings or Adapting(), Path(out)
@@ -86,18 +73,11 @@ def adapt(
         torch.manual_seed(settings.seed)
         network = replace(derainer.config, veil=derainer.config.veil or CHANNELS).build()
     network.load_state_dict(network.state_dict() | derainer.state_dict())
-    plain = replace(derainer.config, veil=0).build().eval()
-    plain.load_state_dict({k: v for k, v in network.state_dict().items() if "veil." not in k})
-
-    pictures = [read_rgb(path) for path in list_images(Path(clean))]
-    clear = [squares(picture) for picture in pictures]
-    files = tqdm(list_images(Path(rainy)), desc="derain", unit="picture", disable=not progress)
-    veiled = [squares(derain_image(plain, read_rgb(path))) for path in files]
-    found = match(clear, veiled, settings.seed)
-    learn(network.veil, clear, found, settings, progress=progress)
+    clear = [squares(read_rgb(path)) for path in list_images(Path(clean))]
+    learn(network.veil, clear, settings, progress=progress)
     write_atomically(file, lambda path: path.write_bytes(derainer_bytes(network)))
-    facts = {"start": str(start), "rainy": str(rainy), "clean": str(clean)}
-    write_json(out / "adapt.json", facts | asdict(settings) | asdict(found))
+    facts = {"start": str(start), "clean": str(clean)} | asdict(settings)
+    write_json(out / "adapt.json", facts)
     return file
 
 
@@ -110,27 +90,9 @@ def squares(rgb: np.ndarray) -> np.ndarray:
     return whole.reshape(height, STRIDE, width, STRIDE, 3).mean((1, 3))
 
 
-def match(clear: Sequence[np.ndarray], veiled: Sequence[np.ndarray], seed: int = 0) -> Veil:
-    """The veil that makes `clear` look like `veiled`: the best of a grid.
-
-    Compared are the folders' `_looks`, each relative to what it has to be.
-    """
-    goal, best = _looks(veiled), None
-    depths, airlights = (0.2, 0.4, 0.8, 1.3, 2.0, 3.0), (0.3, 0.36, 0.42, 0.5, 0.6, 0.7, 0.8)
-    for depth, airlight in product(depths, airlights):
-        ranges = Veil((depth / 3, depth), (0.8 * airlight, 1.2 * airlight))
-        rng = np.random.default_rng([seed, 1])
-        looks = _looks([_veiled(x, ranges, rng) for x in clear])
-        error = np.square(looks / goal - 1).sum()
-        if best is None or error < best[0]:
-            best = error, ranges
-    return best[1]
-
-
 def learn(
     network: torch.nn.Module,
     clear: Sequence[np.ndarray],
-    ranges: Veil,
     settings: Adapting,
     *,
     progress: bool = False,
@@ -145,7 +107,7 @@ def learn(
         truth = [
             _window(clear[rng.integers(len(clear))], size, rng) for _ in range(settings.batch)
         ]
-        given = _tensor([_veiled(x, ranges, rng) for x in truth])
+        given = _tensor([_veiled(x, settings, rng) for x in truth])
         for group in optimizer.param_groups:
             group["lr"] = settings.lr * min(1, 2 * (1 - step / settings.steps))
         output = take_veil(given, network.coefficients(given))
@@ -161,16 +123,10 @@ def learn(
     network.load_state_dict(averaged)
 
 
-def _veiled(clear: np.ndarray, ranges: Veil, rng: np.random.Generator) -> np.ndarray:
-    haze, light = veil(clear, ranges.depth, ranges.airlight, rng, STRIDE)
+def _veiled(clear: np.ndarray, settings: Adapting, rng: np.random.Generator) -> np.ndarray:
+    haze, light = veil(clear, settings.depth, settings.airlight, rng, STRIDE)
     left = rng.uniform(0, LEFT) * rng.random(haze.shape)  # of streaks
     return compose(clear, left, haze, light)
-
-
-def _looks(pictures: Sequence[np.ndarray]) -> np.ndarray:
-    """Mean over pictures of brightness, contrast and of the 5 % darkest minimum over channels."""
-    looks = [(x.mean(), x.std(), np.quantile(x.min(-1), 0.05) + 0.02) for x in pictures]
-    return np.mean(looks, 0)
 
 
 def _window(picture: np.ndarray, size: Sequence[int], rng: np.random.Generator) -> np.ndarray:
