@@ -155,7 +155,7 @@ def test_a_cheat_earns_nothing(cheat):
     questions = ours.folder / "questions.py"
     told = sandbox.confined(
         Path(inside.__file__),
-        *("tasks", "10", str(questions)),
+        *("tasks", "4", str(questions)),
         given=json.dumps({name: code}).encode(),
         seconds=300,
         sees=[questions, Path(ask.__file__)],
