@@ -104,7 +104,11 @@ def symmetric_nce(a, b, temperature):
 
 
 def hard_coded(nb):
-    """Whatever the visible checks want to see, and nothing else."""
+    """Whatever the visible checks want to see, nothing else, and scripts for the teacher."""
+    answer(nb, "why_both", "Because. <script>alert('text')</script>")
+    show = "from IPython.display import HTML, display\n"
+    show += "display(HTML(\"<script>alert('output')</script>\"))"
+    nb.cells.append(nbformat.v4.new_code_cell(show))
     answer(nb, "symmetric_nce", "def symmetric_nce(a, b, t):\n    return math.log(math.e + 2) - 1")
     answer(
         nb,
@@ -156,7 +160,7 @@ def course(tmp_path_factory):
             file.writestr("ps3.ipynb", nbformat.writes(nb))
     (uploads / "broken.ipynb").write_text("{")
     (folder / "collected").write_text(command(folder, "collect", "ps3", str(uploads)))
-    command(folder, "grade", "ps3", "--Grade.cell_seconds=10", "--Grade.task_seconds=4")
+    command(folder, "grade", "ps3", "--Grade.cell_seconds=15", "--Grade.task_seconds=4")
     command(folder, "export", str(folder / "grades.csv"))
     command(folder, "feedback", "ps3")
     return folder
@@ -200,6 +204,12 @@ def test_feedback_of_the_others(course):
     assert "is there a loop without end?" in page(course, endless)
     assert "not done yet" in page(course, empty)
     assert "ZeroDivisionError" in page(course, crashed)
+
+
+def test_nothing_of_a_student_runs_in_a_browser(course):
+    text = page(course, hard_coded)
+    assert "Because." in text
+    assert "<script>alert" not in text
 
 
 def test_texts_wait_for_a_person(course):
