@@ -52,7 +52,7 @@ def main() -> None:
             discriminator=DiscriminatorConfig(filters=4),
         )
         config = replace(config, method=method)
-    config = replace(config, augment=Augment(load=None, crop=asked.size))
+    config = replace(config, augment=Augment(resize=None, crop=asked.size))
 
     report: dict = {"recipe": asked.recipe, "size": asked.size, "device": str(device)}
     if not asked.tiny:

@@ -38,7 +38,7 @@ def main() -> None:
             for i in range(8):
                 scene = np.rint(255 * render_scene((0, i), 321, 481)[0]).astype(np.uint8)
                 Image.fromarray(scene).save(asked.rainy / f"{i}.png")
-        augment, device = Augment(load=None, crop=asked.crop), pick_device()
+        augment, device = Augment(resize=None, crop=asked.crop), pick_device()
         anew = UnpairedFolders(asked.rainy, asked.clean, augment, cache_bytes=0)
         cached = UnpairedFolders(asked.rainy, asked.clean, augment)
         for k in range(len(cached)):

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from cclgan_lite.losses import discriminator_loss, generator_loss, inter_ccl, intra_ccl, patch_nce
-from cclgan_lite.networks import lean, sample_places
+from cclgan_lite.networks import norm_relu_conv, sample_places
 from cclgan_lite.training.config import Config
 
 
@@ -34,7 +34,7 @@ class TextbookTrainer:
             for player, (names, speed) in self.method.players().items()
         }
 
-    @mock.patch.object(lean, "_pays", lambda x: False)
+    @mock.patch.object(norm_relu_conv, "_pays", lambda x: False)
     def train_step(self, rainy: Tensor, clean: Tensor) -> dict[str, float]:
         """One update on images [B, 3, H, W] in [-1, 1]; the unweighted losses."""
         derainer, rainer = self.networks["derainer"], self.networks["rainer"]
@@ -63,26 +63,26 @@ class TextbookTrainer:
         return {name: loss.item() for name, loss in losses.items()}
 
     def fooled(self, images: dict[str, Tensor]) -> Tensor:
-        games = self.method.adversarial.games
-        losses = [generator_loss(self.networks[j](images[fake])) for j, _, fake in games]
+        roles = self.method.adversarial.roles
+        losses = [generator_loss(self.networks[d](images[fake])) for d, _, fake in roles]
         return sum(losses) / len(losses)
 
     def judged(self, images: dict[str, Tensor]) -> Tensor:
         losses = []
-        for judge, real, fake in self.method.adversarial.games:
-            network = self.networks[judge]
+        for discriminator, real, fake in self.method.adversarial.roles:
+            network = self.networks[discriminator]
             losses.append(discriminator_loss(network(images[real]), network(images[fake])))
         return sum(losses)
 
     def lcl(self, images: dict[str, Tensor]) -> Tensor:
         lcl, losses = self.method.lcl, []
-        for key_encoder, source, query_encoder, output in lcl.pairs:
+        for key_encoder, source, query_encoder, output in lcl.roles:
             encoder = self.networks[key_encoder]
-            keys = encoder.encode(images[source], encoder.config.taps)
+            keys = encoder.encode(images[source], encoder.taps)
             places = sample_places(keys, lcl.patches)
             keys = self.networks[f"{key_encoder}_mlp"](keys, places)
             encoder = self.networks[query_encoder]
-            queries = encoder.encode(images[output], encoder.config.taps)
+            queries = encoder.encode(images[output], encoder.taps)
             queries = self.networks[f"{query_encoder}_mlp"](queries, places)
             losses += [patch_nce(queries[tap], keys[tap], lcl.temperature) for tap in keys]
         return sum(losses) / len(losses)
@@ -90,19 +90,22 @@ class TextbookTrainer:
     def intra(self, images: dict[str, Tensor]) -> Tensor:
         embedder = self.networks["embedder"]
         losses = [
-            intra_ccl(*(embedder(images[name]) for name in branch))
-            for branch in self.method.intra.branches
+            intra_ccl(*(embedder(images[name]) for name in names))
+            for names in self.method.intra.roles
         ]
         return sum(losses) / len(losses)
 
     def inter(self, images: dict[str, Tensor], places=None) -> tuple[Tensor, dict]:
         """The loss, and the places compared, which both players share."""
         total, used = 0.0, {}
-        for judge, *names in self.method.inter.sides:
-            network = self.networks[judge]
-            features = [network(images[name], network.config.taps, judged=0)[1] for name in names]
-            used[judge] = places[judge] if places else sample_places(features[0], 256)
-            vectors = [self.networks[f"{judge}_mlp"](f, used[judge]) for f in features]
-            losses = [inter_ccl(*(v[tap] for v in vectors)) for tap in used[judge]]
+        for discriminator, *names in self.method.inter.roles:
+            network = self.networks[discriminator]
+            features = [network.encode(images[name], network.taps) for name in names]
+            used[discriminator] = (
+                places[discriminator] if places else sample_places(features[0], 256)
+            )
+            mlp = self.networks[f"{discriminator}_mlp"]
+            vectors = [mlp(f, used[discriminator]) for f in features]
+            losses = [inter_ccl(*(v[tap] for v in vectors)) for tap in used[discriminator]]
             total = total + sum(losses) / len(losses)
         return total, used

@@ -52,7 +52,7 @@ def main() -> None:
 
     config = RECIPES[asked.recipe]
     crop = asked.size or config.augment.crop
-    augment = replace(config.augment, crop=crop, load=None)
+    augment = replace(config.augment, crop=crop, resize=None)
     config = replace(config, augment=augment, batch=asked.batch or config.batch)
     candidates = steps(config, torch.device("cpu"), asked.compile)
     if asked.only:
@@ -117,7 +117,7 @@ def build_trainer(config: Config, device: torch.device) -> Trainer:
 
 def random_batch(config: Config, device: torch.device) -> dict[str, Tensor]:
     shape = config.batch, 3, config.augment.crop, config.augment.crop
-    names = ["rainy", "clean", *(["showered"] if config.shower.share else [])]
+    names = ["rainy", "clean", *(["rendered"] if config.shower.share else [])]
     return {name: torch.rand(shape, device=device) * 2 - 1 for name in names}
 
 

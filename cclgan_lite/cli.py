@@ -6,7 +6,13 @@ Flags are generated from the signatures below and from the dataclasses of the re
 from __future__ import annotations
 
 import argparse
+import os
+import re
 import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,12 +20,16 @@ import torch
 import tyro
 from tyro.conf import Positional, arg
 
+import cclgan_lite as ccl
+from cclgan_lite.data.images import ImageNote
+from cclgan_lite.files import refuse_unwritable, write_json
+from cclgan_lite.inference.weights import DEFAULT_WEIGHTS
 from cclgan_lite.recipes import RECIPES
+from cclgan_lite.serialization import differences
 from cclgan_lite.training.config import Config
 from cclgan_lite.training.run import Run, RunError
 
 DESCRIPTION = "Unsupervised image deraining with CCLGAN. Each COMMAND has its own --help."
-DEFAULT_WEIGHTS = "light"
 DEFAULT_RECIPE = "laptop"
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
@@ -37,37 +47,20 @@ def train_for(default: Config):
         device: Device = "auto",
         config: Annotated[Config, arg(name="")] = default,
     ) -> None:
-        from cclgan_lite.training import parallel, trainer
+        from cclgan_lite.training import parallel
 
-        team, _ = parallel.join(device)
         if resume:
-            saved = Run.read(out)
-            folders = (rainy or saved.rainy).absolute(), (clean or saved.clean).absolute()
-            same = config == saved.config and folders == (saved.rainy, saved.clean)
-            if check_unpaired or not same:
-                raise ValueError(f"{out} goes on with its own settings: leave out other flags")
-            run = trainer.resume(out, device)
-        else:
-            if (rainy is None) != (clean is None):
-                raise ValueError("give both --rainy and --clean, or neither for the bundled data")
-            Run.refuse(out)
-            if "transplant" in config.method.terms() and not config.start:
+            changed = [f"--{name}" for name in differences(config, Run.read(out).config, Config)]
+            if changed := changed + ["--check-unpaired"] * check_unpaired:
                 raise ValueError(
-                    "this recipe goes on from a derainer: give --start RUN, a run of "
-                    "rehearsal, or --start light"
+                    f"{out} goes on with its own settings: leave out {' '.join(changed)}. A "
+                    f"longer or different training is a new run: --start {out}"
                 )
-            with team.writer_first():
-                if rainy is None:
-                    from cclgan_lite.data.bundled import bundled_data
-
-                    data = bundled_data(out.parent / "bundled-data")
-                    rainy, clean = data / "train/rainy", data / "train/clean"
-                if check_unpaired and team.writes:
-                    from cclgan_lite.data.unpaired import assert_unpaired, folders_of_test
-
-                    assert_unpaired(rainy, clean, *folders_of_test(rainy), progress=True)
-            run = trainer.train(config, rainy, clean, out, device)
-        if team.writes:
+            run = ccl.resume(out, device, rainy=rainy, clean=clean)
+        else:
+            run = ccl.train(config, rainy, clean, out, device, check_unpaired)
+        team, _ = parallel.join(device)
+        if team.is_main:
             print(f"trained: {run.folder / 'derainer.safetensors'}")
         team.leave()
 
@@ -84,7 +77,8 @@ def train_for(default: Config):
 
     Args:
         out: Run folder: config, metrics, sample grids, checkpoints, derainer.safetensors.
-        rainy: Folder of rainy images. Without --rainy and --clean: the bundled data.
+        rainy: Folder of rainy images. Without --rainy and --clean: the bundled data. Beside
+            --resume: where the folder is now.
         clean: Folder of clean images, best of other scenes.
         recipe: One of {", ".join(RECIPES)}; {DEFAULT_RECIPE} if not given.
         resume: Continue the run in --out with its own settings and folders.
@@ -121,16 +115,7 @@ def derain(
             the pictures differ by about a tenth of a grey level.
         device: Where to compute; auto takes a GPU if there is one.
     """
-    from cclgan_lite.device import pick_device, pick_precision
-    from cclgan_lite.inference.derain import derain_files
-    from cclgan_lite.inference.weights import load_derainer
-
-    target = pick_device(device)
-    derainer = load_derainer(weights, target)
-    precision = pick_precision(precision, target)
-    written = derain_files(
-        derainer, inputs, out, memory=memory, precision=precision, device=target
-    )
+    written = ccl.derain(inputs, out, weights, memory=memory, precision=precision, device=device)
     print(f"derained {len(written)} pictures into {out}")
 
 
@@ -147,9 +132,8 @@ def export(to: Path, weights: str = DEFAULT_WEIGHTS) -> None:
         weights: A shipped name (light, demo), a weights file, or a run folder.
     """
     from cclgan_lite.inference.export import export_onnx
-    from cclgan_lite.inference.weights import load_derainer
 
-    export_onnx(load_derainer(weights), to)
+    export_onnx(ccl.load_derainer(weights), to)
     print(f"exported: {to}")
 
 
@@ -200,57 +184,27 @@ def evaluate(
         report: Write a web page with the best, median and worst image and their error maps.
         device: Where to compute; auto takes a GPU if there is one.
     """
-    from cclgan_lite.data.pairs import pair_files
-    from cclgan_lite.device import pick_device
-    from cclgan_lite.evaluation.datasets import dataset_pairs
-    from cclgan_lite.evaluation.evaluate import evaluate_pairs
-    from cclgan_lite.evaluation.extras import load_extras
-    from cclgan_lite.evaluation.pictures import examples
-    from cclgan_lite.evaluation.report import write_report
     from cclgan_lite.evaluation.results import describe, write_csv
-    from cclgan_lite.evaluation.statistics import difference
-    from cclgan_lite.files import write_json
 
-    if (dataset is None) == (rainy is None) or (rainy is None) != (clean is None):
-        raise ValueError("give --dataset, or both --rainy and --clean")
-    if dataset is None:
-        about, pairs = {"dataset": str(rainy), "split": None}, pair_files(rainy, clean)
-    else:
-        about, pairs = dataset_pairs(dataset, split)
-    metrics = load_extras(extras, pick_device(device), clip) if extras else {}
-    systems = ["identity" if identity else weights, *([against] if against else [])]
-    derainers = [_derainer(system, device) for system in systems]
-    results = [
-        {
-            "system": system,
-            **about,
-            **_training(system, about["dataset"]),
-            **evaluate_pairs(pairs, derain, protocol=protocol, extras=metrics, progress=True),
-        }
-        for system, derain in zip(systems, derainers, strict=True)
-    ]
-    result = results[0]
-    if against:
-        result["against"] = {**results[1], "difference": difference(*results)}
+    refuse_unwritable(json_file, csv_file)
+    result = ccl.evaluate(
+        "identity" if identity else weights,
+        dataset,
+        split,
+        rainy=rainy,
+        clean=clean,
+        against=against,
+        protocol=protocol,
+        extras=extras,
+        clip=clip,
+        report=report,
+        device=device,
+    )
     print(describe(result))
     if json_file:
         write_json(json_file, result)
     if csv_file:
-        write_csv(csv_file, results)
-    if report:
-        write_report(
-            report,
-            title=f"{systems[0]} on {about['dataset']}",
-            summary={
-                "images": f"{result['n']} pairs of {result['scenes']} scenes",
-                "protocol": protocol,
-                "training": result["training"],
-                "trained on": result["trained_on"] or "not recorded",
-            },
-            table=results,
-            examples=examples(pairs, result, derainers[0]),
-            notes=describe(result).splitlines()[1:] if against else (),
-        )
+        write_csv(csv_file, [result, result["against"]] if against else [result])
 
 
 def table(
@@ -275,6 +229,7 @@ def table(
     """
     from cclgan_lite.evaluation import published
 
+    refuse_unwritable(plot)
     chosen = published.sections(published.read_results(results), dataset, ablations)
     print("\n".join(map(published.markdown, chosen)))
     if plot:
@@ -293,9 +248,7 @@ def make_rain(clean: Path, out: Path, seed: int = 0) -> None:
         out: Folder for the rainy ones, same names.
         seed: Decides the showers; the same seed gives the same pixels.
     """
-    from cclgan_lite.data.make_rain import rain_on_folder
-
-    print(f"rained on {len(rain_on_folder(clean, out, seed))} pictures into {out}")
+    print(f"rained on {len(ccl.make_rain(clean, out, seed))} pictures into {out}")
 
 
 def clip_probe(
@@ -319,8 +272,8 @@ def clip_probe(
         json_file: Also write the figures and the score of every image to this file.
     """
     from cclgan_lite.evaluation.clip_probe import probe
-    from cclgan_lite.files import write_json
 
+    refuse_unwritable(json_file)
     result = probe(rainy, clean, clip, progress=True)
     print(
         f"{result['n_rainy']} rainy, {result['n_clean']} clean   AUC {result['auc']:.4f}   "
@@ -361,43 +314,10 @@ def demo(out: Path = Path("runs/demo"), seed: int = 0) -> None:
     print(f"report: {run_demo(out, seed)}")
 
 
-def _derainer(system: str, device: str):
-    """The function of an image that `evaluate` scores."""
-    if system == "identity":
-        return lambda rgb: rgb
-    if system == "classical":
-        from cclgan_lite.evaluation.classical import classical_filter
-
-        return classical_filter
-    from cclgan_lite.device import pick_device
-    from cclgan_lite.inference.derain import derain_image
-    from cclgan_lite.inference.weights import load_derainer
-
-    target = pick_device(device)
-    generator = load_derainer(system, target)
-    return lambda rgb: derain_image(generator, rgb, device=target)
-
-
-def _training(system: str, tested_on: str) -> dict:
-    """What a system learned from, as a result file records it; ValueError for a known leak."""
-    if system in ("identity", "classical"):
-        return {"training": "none", "trained_on": None}
-    from cclgan_lite.evaluation.datasets import refuse_leaks, training_data
-    from cclgan_lite.inference.weights import TRAINED_ON
-
-    if system in TRAINED_ON:
-        return {"training": "unpaired", "trained_on": TRAINED_ON[system]}
-
-    if not Run.exists(Path(system)):
-        return {"training": "unpaired", "trained_on": None}
-    rainy = Run.read(Path(system)).rainy
-    refuse_leaks(rainy, tested_on)
-    return {"training": "unpaired", "trained_on": training_data(rainy)}
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Run one command; what a user can mend is told in one line, without a traceback."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    arguments = [_at_home(a) for a in (sys.argv[1:] if arguments is None else arguments)]
+    warnings.showwarning = partial(_show, warnings.showwarning)
     try:
         commands = {
             "train": train_for(_default_config(arguments)),
@@ -427,13 +347,28 @@ def main(arguments: list[str] | None = None) -> None:
 def _default_config(arguments: list[str]) -> Config:
     """What `train`'s other flags change: the recipe asked for, or the resumed run's own."""
     peek = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    peek.add_argument("--recipe")
+    for flag in ("--recipe", "--out", "--epochs", "--steps"):
+        peek.add_argument(flag, nargs="?")
     peek.add_argument("--resume", action="store_true")
-    peek.add_argument("--out", type=Path)
     asked, _ = peek.parse_known_args(arguments)
     if asked.resume and asked.out and asked.recipe is None:
-        return Run.read(asked.out).config
-    recipe = asked.recipe or DEFAULT_RECIPE
-    if recipe not in RECIPES:
-        raise ValueError(f"no recipe {recipe!r}; there are {', '.join(RECIPES)}")
-    return RECIPES[recipe]
+        config = Run.read(Path(asked.out)).config
+    else:
+        config = ccl.recipe(asked.recipe or DEFAULT_RECIPE)
+    if asked.epochs and asked.steps:
+        raise ValueError("give --epochs or --steps, not both")
+    return replace(config, steps=None) if asked.epochs else config  # who says epochs means them
+
+
+def _at_home(argument: str) -> str:
+    """`~` also where the shell leaves it alone, as behind the = of --out=~/derained."""
+    flag, path = re.fullmatch(r"(--[\w.-]+=)?(.*)", argument, re.DOTALL).groups()
+    return (flag or "") + (os.path.expanduser(path) if path.startswith("~") else path)
+
+
+def _show(usual: Callable, message: Warning, category: type, *where) -> None:
+    """What was left out, in a line; other warnings as usual."""
+    if issubclass(category, ImageNote):
+        print(f"cclgan-lite: {message}", file=sys.stderr)
+    else:
+        usual(message, category, *where)

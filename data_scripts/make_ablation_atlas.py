@@ -14,7 +14,6 @@ which the package ships from cclgan_lite/course/explorer/data/.
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from dataclasses import replace
@@ -22,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import tyro
 from PIL import Image
 from tqdm import tqdm
 
@@ -89,11 +89,9 @@ def train(run: dict, steps: int, scenes: int, name: str) -> tuple[dict, np.ndarr
     for term, constants in run.get("changes", {}).items():
         lab.trainer.terms[term] = replace(lab.trainer.terms[term], **constants)
     rows = list(tqdm(lab.train(steps), total=steps, desc=name))
+    blocks = [rows[i : i + EVERY] for i in range(0, steps, EVERY)]
     curves = {
-        loss: [
-            round(float(np.mean([r[loss] for r in rows[i : i + EVERY]])), 4)
-            for i in range(0, steps, EVERY)
-        ]
+        loss: [round(float(np.mean([row[loss] for row in block])), 4) for block in blocks]
         for loss in rows[0]
     }
     rainy, clean = scene_pairs(8, SIZE, HELD_OUT)
@@ -108,19 +106,21 @@ def train(run: dict, steps: int, scenes: int, name: str) -> tuple[dict, np.ndarr
         "curves": curves,
         "cpu_seconds": round(time.process_time() - start),
     }
-    return row, np.hstack([to_uint8(derained[i]) for i in SHOWN])
+    return row, strip(derained)
+
+
+def strip(pictures: torch.Tensor) -> np.ndarray:
+    """The scenes of the sheet side by side."""
+    return np.hstack([to_uint8(pictures[i]) for i in SHOWN])
 
 
 def bind(out: Path, about: dict) -> None:
     """The table and the sheet of all finished runs, with input and truth as first rows."""
-    rows, strips = [], []
     rainy, clean = scene_pairs(8, SIZE, HELD_OUT)
-    for pictures in (rainy, clean):
-        strips.append(np.hstack([to_uint8(pictures[i]) for i in SHOWN]))
-    for name in plan():
-        if (out / f"{name}.json").exists():
-            rows.append(json.loads((out / f"{name}.json").read_text()))
-            strips.append(np.asarray(Image.open(out / f"{name}.png").convert("RGB")))
+    done = [name for name in plan() if (out / f"{name}.json").exists()]
+    rows = [json.loads((out / f"{name}.json").read_text()) for name in done]
+    strips = [strip(rainy), strip(clean)]
+    strips += [np.asarray(Image.open(out / f"{name}.png").convert("RGB")) for name in done]
     sheet = Image.fromarray(np.vstack(strips))
     write_atomically(out / "atlas.jpg", lambda path: sheet.save(path, quality=90))
     text = json.dumps(about | {"tile": SIZE, "rainy_input": mean_scores(rainy, clean)})[:-1]
@@ -130,30 +130,22 @@ def bind(out: Path, about: dict) -> None:
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--scenes", type=int, default=48)
-    options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
+def main(out: Path, steps: int = 200, scenes: int = 48) -> None:
     about = {
-        "steps": options.steps,
-        "scenes": options.scenes,
+        "steps": steps,
+        "scenes": scenes,
         "lr": LR,
         "every": EVERY,
         "hardware": hardware(torch.device("cpu")),
         "torch": torch.__version__,
     }
     for name, run in plan().items():
-        if not (options.out / f"{name}.json").exists():
-            row, strip = train(run, options.steps, options.scenes, name)
-            write_atomically(options.out / f"{name}.png", Image.fromarray(strip).save)
-            write_json(options.out / f"{name}.json", row)
-        bind(options.out, about)
+        if not (out / f"{name}.json").exists():
+            row, shown = train(run, steps, scenes, name)
+            write_atomically(out / f"{name}.png", Image.fromarray(shown).save)
+            write_json(out / f"{name}.json", row)
+        bind(out, about)
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main, description=__doc__)

@@ -11,9 +11,7 @@ scene of a rainy one are left out, so that training is strictly unpaired.
 Check with --keep-out FOLDER that nothing is in it that you want to test on.
 """
 
-from cclgan_lite.data.prepare.layout import DataSet
-from cclgan_lite.data.prepare.pair_rules import Alone, ByName
-from cclgan_lite.data.prepare.script import main
+from prepare import Alone, ByName, DataSet, main
 
 PAIRED = DataSet("paired", "your own", rule=ByName(rainy="^(.+)$", clean="^(.+)$"))
 UNPAIRED = DataSet("unpaired", "your own", rule=Alone())

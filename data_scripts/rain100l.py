@@ -19,8 +19,7 @@ Validation: training pairs 161-200. With a folder unpaired_clean/ of photographs
 Never train on Rain200L to test here: its training images contain this test set.
 """
 
-from cclgan_lite.data.prepare.layout import DataSet
-from cclgan_lite.data.prepare.script import main
+from prepare import DataSet, main
 
 RAIN100L = DataSet(
     name="Rain100L",
@@ -28,6 +27,7 @@ RAIN100L = DataSet(
     counts={"train": 200, "test": 100},
     val=40,
     val_last=True,
+    known_leaks={"Rain200L": "its training images are the test images of Rain200L"},
 )
 
 if __name__ == "__main__":

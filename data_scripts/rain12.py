@@ -11,8 +11,7 @@ is in the manifest. A rainy and a clean picture pair by number, in folders or wi
 which is which (rainy, rain, input, _in; groundtruth, gt, clean, _GT).
 """
 
-from cclgan_lite.data.prepare.layout import DataSet
-from cclgan_lite.data.prepare.script import main
+from prepare import DataSet, main
 
 RAIN12 = DataSet(
     name="Rain12",

@@ -15,9 +15,7 @@ archive, or what you unpacked, into --source:
 Validation: all 14 versions of 50 training photographs.
 """
 
-from cclgan_lite.data.prepare.layout import DataSet
-from cclgan_lite.data.prepare.pair_rules import ByName
-from cclgan_lite.data.prepare.script import main
+from prepare import ByName, DataSet, main
 
 RAIN1400 = DataSet(
     name="Rain1400",

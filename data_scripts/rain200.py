@@ -16,12 +16,18 @@ images of Rain100L. To train on Rain200L and test on Rain100L all the same, name
 Validation: the pairs of 100 training scenes.
 """
 
-from cclgan_lite.data.prepare.layout import DataSet
-from cclgan_lite.data.prepare.script import main
+from prepare import DataSet, main
 
 LICENCE = "derived from BSDS500: non-commercial research and education"
 COUNTS = {"train": 1800, "test": 200}
-RAIN200L = DataSet("Rain200L", LICENCE, counts=COUNTS, val=100, ignore="heavy|rain200h")
+RAIN200L = DataSet(
+    "Rain200L",
+    LICENCE,
+    counts=COUNTS,
+    val=100,
+    known_leaks={"Rain100L": "its training images contain the test images of Rain100L"},
+    ignore="heavy|rain200h",
+)
 RAIN200H = DataSet("Rain200H", LICENCE, counts=COUNTS, val=100, ignore="light|rain200l")
 
 if __name__ == "__main__":

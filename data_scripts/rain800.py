@@ -13,9 +13,7 @@ Each JPEG holds a pair, the clean picture left and the rainy one right. The halv
 decode and saved as PNG, without a further loss. Validation: 50 training pairs.
 """
 
-from cclgan_lite.data.prepare.layout import DataSet
-from cclgan_lite.data.prepare.pair_rules import Halves
-from cclgan_lite.data.prepare.script import main
+from prepare import DataSet, Halves, main
 
 RAIN800 = DataSet(
     name="Rain800",

@@ -21,10 +21,7 @@ published. Ours takes 7 of the 36 versions of 200 training and of 25 test photog
 versions for all and uses more than 60 photographs. The draw stands in the manifest.
 """
 
-from cclgan_lite.data.prepare.layout import DataSet
-from cclgan_lite.data.prepare.pair_rules import ByName
-from cclgan_lite.data.prepare.script import main
-from cclgan_lite.data.prepare.selection import Take
+from prepare import ByName, DataSet, Take, main
 
 PHOTO = r"([a-z-]+_\d+_\d+)(?:_leftImg8bit)?"
 

@@ -15,8 +15,7 @@ Published figures on it are RGB, not Y. All 1,120 pairs must be there; how they 
 in the archives.
 """
 
-from cclgan_lite.data.prepare.layout import DataSet
-from cclgan_lite.data.prepare.script import main
+from prepare import DataSet, main
 
 LICENCE = "none stated: research only"
 REALRAIN_L = DataSet("RealRain-1k-L", LICENCE, pairs=1120, ignore="realrain-1k-h|synrain")

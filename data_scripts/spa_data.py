@@ -20,10 +20,7 @@ published; ours is drawn by lot and stands in the manifest. Validation: 200 pair
 that training does not see.
 """
 
-from cclgan_lite.data.prepare.layout import DataSet
-from cclgan_lite.data.prepare.pair_rules import ByList
-from cclgan_lite.data.prepare.script import main
-from cclgan_lite.data.prepare.selection import Take
+from prepare import ByList, DataSet, Take, main
 
 SPA_DATA = DataSet(
     name="SPA-Data",

@@ -10,11 +10,11 @@ package ships both from cclgan_lite/course/explorer/data/.
 
 from __future__ import annotations
 
-import argparse
 import time
 from pathlib import Path
 
 import torch
+import tyro
 from tqdm import tqdm
 
 from cclgan_lite.course.explorer.checkpoint import checkpoint_bytes, load_into, read_checkpoint
@@ -27,42 +27,28 @@ from cclgan_lite.files import write_atomically, write_json
 LR = 5e-4  # of the generators, constant
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=800)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--scenes", type=int, default=48)
-    options = parser.parse_args()
-
-    lab = Lab(Setting(), options.seed, checkpoint=None, scenes=options.scenes, lr=LR)
+def main(out: Path, steps: int = 800, seed: int = 0, scenes: int = 48) -> None:
+    lab = Lab(Setting(), seed, checkpoint=None, scenes=scenes, lr=LR)
     start, cpu = time.monotonic(), time.process_time()
-    losses = list(tqdm(lab.train(options.steps), total=options.steps, desc="training"))
-    about = {"steps": options.steps, "seed": options.seed, "scenes": options.scenes}
-    file = options.out / "checkpoint.safetensors"
+    losses = list(tqdm(lab.train(steps), total=steps, desc="training"))[-50:]
+    about = {"steps": steps, "seed": seed, "scenes": scenes}
+    file = out / "checkpoint.safetensors"
     content = checkpoint_bytes(lab.trainer.networks, METHOD, **about)
     write_atomically(file, lambda path: path.write_bytes(content))
 
     load_into(lab.trainer.networks, read_checkpoint(file)[1])  # score what was written
-    rainy, clean = scene_pairs(8, SIZE, HELD_OUT)
-    last = losses[-50:]
-    write_json(
-        options.out / "checkpoint.json",
-        about
-        | {
-            "minutes": round((time.monotonic() - start) / 60, 1),
-            "cpu_minutes": round((time.process_time() - cpu) / 60, 1),
-            "hardware": hardware(torch.device("cpu")),
-            "torch": torch.__version__,
-            "rainy_input": mean_scores(rainy, clean),
-            "derained": lab.score(),
-            "losses": {name: sum(row[name] for row in last) / len(last) for name in last[0]},
-        },
-    )
-    print((options.out / "checkpoint.json").read_text())
+    about |= {
+        "minutes": round((time.monotonic() - start) / 60, 1),
+        "cpu_minutes": round((time.process_time() - cpu) / 60, 1),
+        "hardware": hardware(torch.device("cpu")),
+        "torch": torch.__version__,
+        "rainy_input": mean_scores(*scene_pairs(8, SIZE, HELD_OUT)),
+        "derained": lab.score(),
+        "losses": {name: sum(r[name] for r in losses) / len(losses) for name in losses[0]},
+    }
+    write_json(out / "checkpoint.json", about)
+    print((out / "checkpoint.json").read_text())
 
 
 if __name__ == "__main__":
-    main()
+    tyro.cli(main, description=__doc__)

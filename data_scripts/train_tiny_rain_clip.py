@@ -20,10 +20,11 @@ was. The weights are OUT/tiny-rain-clip.safetensors, in float16; train or probe 
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import time
+from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -31,6 +32,7 @@ import numpy as np
 import skimage
 import torch
 import torch.nn.functional as F
+import tyro
 from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
@@ -44,10 +46,11 @@ from cclgan_lite.data.scenes import Description, render_described
 from cclgan_lite.data.scenes.canvas import fractal_tile
 from cclgan_lite.evaluation.clip_dense import dense_figure, half_scores
 from cclgan_lite.evaluation.clip_probe import plot_space, probe_scenes
-from cclgan_lite.files import write_atomically, write_json
+from cclgan_lite.files import append, write_atomically, write_json
 from cclgan_lite.networks.embedder import load_clip
 from cclgan_lite.networks.tiny_clip import MODEL, build_tiny_clip, tiny_clip_bytes
 
+WEIGHTS = "tiny-rain-clip.safetensors"
 HEIGHT, WIDTH = 192, 256  # of a picture in the pool
 PHOTOGRAPHS = {
     "chelsea.png": "photo of a cat",
@@ -241,9 +244,9 @@ def weathered(content, window, weather, pool, rng, side) -> tuple[Tensor, str]:
     image, depth, _ = content
     flip = rng.random() < 0.5
     view = jittered(resized(image[window], side, flip) / 255, rng)
-    if weather in ("clear", "mist"):
-        if weather == "clear":
-            return view, weather
+    if weather == "clear":
+        return view, weather
+    if weather == "mist":
         beta = rng.uniform(0.015, 0.06)
         veil = -torch.expm1(-beta * resized(depth[window].astype(np.float32), side, flip))
         veil = veil * rng.uniform(0.7, 0.95)
@@ -344,23 +347,21 @@ def rate(step: int, steps: int, peak: float, warmup: int = 150) -> float:
     return peak * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path("runs/tiny-rain-clip"))
-    parser.add_argument("--steps", type=int, default=1400)
-    parser.add_argument("--contents", type=int, default=12, help="per batch; four views of each")
-    parser.add_argument("--pool", type=int, default=600, help="scenes, and showers")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--lr", type=float, default=1e-3)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--workers", type=int, default=2, help="processes that draw the pool")
-    parser.add_argument("--save-every", type=int, default=150)
-    options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    train(options)
+@dataclass(frozen=True)
+class Options:
+    out: Path = Path("runs/tiny-rain-clip")
+    steps: int = 1400
+    contents: int = 12  # Per batch; four views of each.
+    pool: int = 600  # Scenes, and showers.
+    seed: int = 0
+    lr: float = 1e-3
+    device: str = "cuda" if torch.cuda.is_available() else "cpu"
+    workers: int = 2  # Processes that draw the pool.
+    save_every: int = 150
 
 
-def train(o: argparse.Namespace) -> None:
+def train(o: Options) -> None:
+    """Train, from the last checkpoint on if there is one, and save the weights."""
     torch.manual_seed(o.seed)
     clip, tokenizer = build_tiny_clip(WORDS)
     clip = clip.to(o.device).train()
@@ -377,17 +378,11 @@ def train(o: argparse.Namespace) -> None:
         clip.load_state_dict(state["clip"])
         optimizer.load_state_dict(state["optimizer"])
         first = state["step"]
-    if first < o.steps:
-        run(o, clip, tokenizer, optimizer, first, checkpoint)
-    report(o.out)
-
-
-def run(
-    o: argparse.Namespace, clip: nn.Module, tokenizer, optimizer, first: int, checkpoint: Path
-) -> None:
+    if first >= o.steps:
+        return
+    o.out.mkdir(parents=True, exist_ok=True)
     pool = make_pool(o.seed, o.pool, o.workers)
-    start, log = time.monotonic(), o.out / "log.jsonl"
-    steps = range(first, o.steps)
+    start, steps = time.monotonic(), range(first, o.steps)
     batches = DataLoader(
         Batches(pool, o.seed, o.contents),
         batch_size=None,
@@ -409,25 +404,19 @@ def run(
         if step % 10 == 0:
             shown = {name: round(value.item(), 3) for name, value in terms.items()}
             bar.set_postfix(shown)
-            with log.open("a") as file:
-                file.write(json.dumps({"step": step, **shown}) + "\n")
+            append(o.out / "log.jsonl", json.dumps({"step": step, **shown}) + "\n")
         if (step + 1) % o.save_every == 0 or step + 1 == o.steps:
-            state = {
-                "clip": clip.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "step": step + 1,
-            }
-            write_atomically(checkpoint, lambda path, state=state: torch.save(state, path))
+            state = {"clip": clip.state_dict(), "optimizer": optimizer.state_dict()}
+            write_atomically(checkpoint, partial(torch.save, state | {"step": step + 1}))
             weights = tiny_clip_bytes(clip, WORDS)
-            file = o.out / "tiny-rain-clip.safetensors"
-            write_atomically(file, lambda path, weights=weights: path.write_bytes(weights))
+            write_atomically(o.out / WEIGHTS, partial(Path.write_bytes, data=weights))
     minutes = (time.monotonic() - start) / 60
-    print(f"{o.steps - first} steps in {minutes:.1f} minutes: {file}")
+    print(f"{o.steps - first} steps in {minutes:.1f} minutes: {o.out / WEIGHTS}")
 
 
 def report(out: Path) -> None:
     """The figures of the model card, and the pictures of docs/."""
-    clip = load_clip(f"tiny-rain-clip/{out / 'tiny-rain-clip.safetensors'}")
+    clip = load_clip(f"tiny-rain-clip/{out / WEIGHTS}")
     result = probe_scenes(*clip, n=100, progress=True)
     seen, axis = result.pop("embeddings"), result.pop("axis")
     result["dense"] = half_scores(*clip, range(24))
@@ -438,4 +427,6 @@ def report(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    options = tyro.cli(Options, description=__doc__)
+    train(options)
+    report(options.out)

@@ -9,31 +9,31 @@ import tarfile
 import zipfile
 
 import pytest
-
-from cclgan_lite.data.prepare.archives import (
-    ArchiveError,
-    Limits,
-    extract,
-    find_archives,
-    list_archive,
-)
+from prepare.archives import ArchiveError, extract, find_archives, list_archive
 
 FILES = {"a/1.png": b"one", "a/b/2.png": os.urandom(5000), "list.txt": b"x y\n"}
 
 
-def make_zip(path, files=FILES, method=zipfile.ZIP_DEFLATED):
-    with zipfile.ZipFile(path, "w", method) as archive:
+def zipped(files=FILES, method=zipfile.ZIP_DEFLATED):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
-    return path
+    return buffer.getvalue()
 
 
-def make_tar(path, files=FILES, mode="w:gz"):
-    with tarfile.open(path, mode) as archive:
+def tarred(files=FILES, mode="w:gz"):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=mode) as archive:
         for name, content in files.items():
             info = tarfile.TarInfo(name)
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def put(path, content):
+    path.write_bytes(content)
     return path
 
 
@@ -42,17 +42,18 @@ def targets(folder, names=FILES):
 
 
 @pytest.mark.parametrize(
-    "name, make",
+    "name, content",
     [
-        ("x.zip", make_zip),
-        ("x.tar.gz", make_tar),
-        ("x.tgz", make_tar),
-        ("x.tar", lambda path: make_tar(path, mode="w")),
-        ("x.tar.xz", lambda path: make_tar(path, mode="w:xz")),
+        ("x.zip", zipped()),
+        ("x.tar.gz", tarred()),
+        ("x.tgz", tarred()),
+        ("x.tar", tarred(mode="w")),
+        ("x.tar.xz", tarred(mode="w:xz")),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_honest_archives_come_out_as_they_went_in(tmp_path, name, make):
-    (parts,) = find_archives(make(tmp_path / name).parent)
+def test_honest_archives_come_out_as_they_went_in(tmp_path, name, content):
+    (parts,) = find_archives(put(tmp_path / name, content).parent)
     assert list_archive(parts) == {name: len(content) for name, content in FILES.items()}
     paths = targets(tmp_path / "out")
     extract(parts, paths)
@@ -61,7 +62,7 @@ def test_honest_archives_come_out_as_they_went_in(tmp_path, name, make):
 
 
 def test_only_what_is_asked_for_is_unpacked_and_only_once(tmp_path):
-    parts = [make_zip(tmp_path / "x.zip")]
+    parts = [put(tmp_path / "x.zip", zipped())]
     target = tmp_path / "out" / "one"
     extract(parts, {"a/1.png": target})
     assert [p.name for p in target.parent.iterdir()] == ["one"]
@@ -71,17 +72,14 @@ def test_only_what_is_asked_for_is_unpacked_and_only_once(tmp_path):
     target.write_bytes(b"o")  # of another size: not what belongs here
     extract(parts, {"a/1.png": target})
     assert target.read_bytes() == b"one"
-    with pytest.raises(ArchiveError, match="holds no missing.png"):
-        extract(parts, {"missing.png": target})
 
 
 @pytest.mark.parametrize("first", [0, 1])
 def test_split_zip_needs_no_joining_and_every_part(tmp_path, first):
-    whole = make_zip(tmp_path / "whole").read_bytes()
+    whole = zipped()
     size = len(whole) // 11 + 1  # 11 parts: .10 must come after .9
     for i in range(11):
         (tmp_path / f"x.zip.{i + first:02d}").write_bytes(whole[i * size : (i + 1) * size])
-    (tmp_path / "whole").unlink()
     (parts,) = find_archives(tmp_path)
     paths = targets(tmp_path / "out")
     extract(parts, paths)
@@ -97,35 +95,26 @@ def test_split_zip_needs_no_joining_and_every_part(tmp_path, first):
         find_archives(tmp_path)
 
 
-HOSTILE_NAMES = {
-    "../evil.png": "leads out",
-    "a/../../evil.png": "leads out",
-    "..\\evil.png": "leads out",
-    "/etc/evil.png": "absolute",
-    "C:/evil.png": "absolute",
-    "a/e\nvil.png": "no file name",
-}
+BOTH = [("x.zip", zipped), ("x.tar.gz", tarred)]
+HOSTILE_NAMES = (
+    "../evil.png",
+    "a/../../evil.png",
+    "..\\evil.png",
+    "/etc/evil.png",
+    "C:/evil.png",
+    "a/e\nvil.png",
+)
 
 
-@pytest.mark.parametrize("make", [make_zip, make_tar])
+@pytest.mark.parametrize("file, make", BOTH)
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
-def test_names_that_lead_elsewhere_are_refused_before_anything_is_written(tmp_path, make, name):
-    if make is make_tar and "\\" in name:
-        pytest.skip("a backslash is an ordinary character in a tar file's name")
-    suffix = ".zip" if make is make_zip else ".tar.gz"
-    parts = [make(tmp_path / f"x{suffix}", {"good.png": b"x", name: b"evil"})]
-    with pytest.raises(ArchiveError, match=HOSTILE_NAMES[name]):
+def test_names_that_lead_elsewhere_are_refused_before_anything_is_written(
+    tmp_path, file, make, name
+):
+    parts = [put(tmp_path / file, make({"good.png": b"x", name: b"evil"}))]
+    with pytest.raises(ArchiveError, match="leads out of the folder or is no file name"):
         extract(parts, {"good.png": tmp_path / "out" / "good"})
-    assert [p.name for p in tmp_path.rglob("*")] == [f"x{suffix}"]
-
-
-def tar_of(path, **attributes):
-    with tarfile.open(path, "w") as archive:
-        info = tarfile.TarInfo("a/thing.png")
-        for key, value in attributes.items():
-            setattr(info, key, value)
-        archive.addfile(info)
-    return [path]
+    assert [p.name for p in tmp_path.rglob("*")] == [file]
 
 
 @pytest.mark.parametrize(
@@ -139,8 +128,13 @@ def tar_of(path, **attributes):
     ],
 )
 def test_links_and_devices_in_tar_are_refused(tmp_path, attributes):
+    info = tarfile.TarInfo("a/thing.png")
+    for key, value in attributes.items():
+        setattr(info, key, value)
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        archive.addfile(info)
     with pytest.raises(ArchiveError, match="link or a device"):
-        list_archive(tar_of(tmp_path / "x.tar", **attributes))
+        list_archive([tmp_path / "x.tar"])
 
 
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFIFO])
@@ -162,26 +156,18 @@ def test_a_name_that_is_there_twice_is_refused(tmp_path):
         list_archive([tmp_path / "x.zip"])
 
 
-@pytest.mark.parametrize("make, name", [(make_zip, "x.zip"), (make_tar, "x.tar.gz")])
-def test_bombs_are_refused_by_ratio_size_and_number(tmp_path, make, name):
-    path = make(tmp_path / name, {"zeros.png": bytes(4_000_000)})
+@pytest.mark.parametrize("name, make", BOTH)
+@pytest.mark.parametrize(
+    "files",
+    [{"zeros.png": bytes(4_000_000)}, {f"{i}.png": bytes(500_000) for i in range(8)}],
+    ids=["one", "many small ones together"],
+)
+def test_bombs_are_refused(tmp_path, monkeypatch, name, make, files):
+    path = put(tmp_path / name, make(files))
     with pytest.raises(ArchiveError, match="a bomb"):
         list_archive([path])
-    assert list_archive([path], Limits(ratio=10**6))  # the ratio was the reason
-
-    honest = [make(tmp_path / name)]
-    total = sum(map(len, FILES.values()))
-    assert list_archive(honest, Limits(entries=3, bytes=total))
-    with pytest.raises(ArchiveError, match="over 2 entries"):
-        list_archive(honest, Limits(entries=2))
-    with pytest.raises(ArchiveError, match="bytes"):
-        list_archive(honest, Limits(bytes=total - 1))
-
-
-def test_many_small_members_are_a_bomb_together(tmp_path):
-    files = {f"{i}.png": bytes(500_000) for i in range(8)}  # each below the size that is judged
-    with pytest.raises(ArchiveError, match="'?all of it.*bomb"):
-        list_archive([make_zip(tmp_path / "x.zip", files)])
+    monkeypatch.setattr("prepare.archives.RATIO", 10**6)  # the ratio was the reason
+    assert list_archive([path]) == {name: len(content) for name, content in files.items()}
 
 
 def test_a_tar_bomb_is_not_read_to_its_end(tmp_path):
@@ -189,14 +175,13 @@ def test_a_tar_bomb_is_not_read_to_its_end(tmp_path):
     info = tarfile.TarInfo("huge.png")
     info.size = 2**50
     (tmp_path / "x.tar").write_bytes(info.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
-    with pytest.raises(ArchiveError, match="bytes"):
+    with pytest.raises(ArchiveError, match="a bomb"):
         list_archive([tmp_path / "x.tar"])
 
 
-@pytest.mark.parametrize("name, make", [("x.zip", make_zip), ("x.tar.gz", make_tar)])
+@pytest.mark.parametrize("name, make", BOTH)
 def test_truncated_and_foreign_files_are_named(tmp_path, name, make):
-    path = make(tmp_path / name)
-    content = path.read_bytes()
+    path, content = tmp_path / name, make()
     for broken in (content[: len(content) // 2], b"<html>404</html>", b""):
         path.write_bytes(broken)
         with pytest.raises(ArchiveError, match=f"{name} .*(truncated|bomb)"):
@@ -204,23 +189,20 @@ def test_truncated_and_foreign_files_are_named(tmp_path, name, make):
 
 
 def test_a_zip_member_with_a_wrong_checksum_is_damage_and_leaves_no_file(tmp_path):
-    path = make_zip(tmp_path / "x.zip", method=zipfile.ZIP_STORED)
-    content = path.read_bytes()
-    path.write_bytes(content.replace(b"one", b"two", 1))
+    content = zipped(method=zipfile.ZIP_STORED)
+    path = put(tmp_path / "x.zip", content.replace(b"one", b"two", 1))
     with pytest.raises(ArchiveError, match="CRC"):
         extract([path], {"a/1.png": tmp_path / "out"})
     assert not (tmp_path / "out").exists()
 
 
 def test_encrypted_zip_is_named(tmp_path):
-    path = make_zip(tmp_path / "x.zip")
-    content = bytearray(path.read_bytes())
+    content = bytearray(zipped())
     for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         at = content.find(signature)
         content[at + offset] |= 1
-    path.write_bytes(content)
     with pytest.raises(ArchiveError, match="encrypted"):
-        list_archive([path])
+        list_archive([put(tmp_path / "x.zip", content)])
 
 
 def test_archives_that_python_cannot_read_are_named(tmp_path):
@@ -230,7 +212,7 @@ def test_archives_that_python_cannot_read_are_named(tmp_path):
 
 
 def test_no_room_is_told_before_unpacking(tmp_path, monkeypatch):
-    parts = [make_zip(tmp_path / "x.zip")]
+    parts = [put(tmp_path / "x.zip", zipped())]
     usage = type("Usage", (), {"free": 100})
     monkeypatch.setattr("shutil.disk_usage", lambda folder: usage)
     with pytest.raises(OSError, match="GB free"):

@@ -2,54 +2,35 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
+import os
 import random
 import runpy
 import subprocess
 import sys
-import tarfile
-import zipfile
 from dataclasses import replace
 from hashlib import sha256
-from pathlib import Path
+from importlib import import_module as script
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pytest
 from PIL import Image
+from prepare import Take, main
+from prepare import dataset as layout
+from prepare.archives import ArchiveError
+from prepare.pair_rules import Item, Picture, role_of, split_of
+from prepare.selection import choose, drawn, hold_out, leaks, part_scenes
+from test_archives import tarred, zipped
 from test_download import server  # noqa: F401
 
 from cclgan_lite.data.images import ImageError, list_images, read_rgb
 from cclgan_lite.data.pairs import pair_files
-from cclgan_lite.data.prepare import layout
-from cclgan_lite.data.prepare.archives import ArchiveError
-from cclgan_lite.data.prepare.known_leaks import known_leaks
-from cclgan_lite.data.prepare.pair_rules import Item, Picture, role_of, split_of
-from cclgan_lite.data.prepare.script import main
-from cclgan_lite.data.prepare.selection import Take, choose, drawn, hold_out, leaks, part_scenes
 from cclgan_lite.data.unpaired import unpaired_kind
 
 SCRIPTS = Path(__file__).parents[1] / "data_scripts"
-NAMES = [
-    "own_folder",
-    "rain100h",
-    "rain100l",
-    "rain12",
-    "rain1400",
-    "rain200",
-    "rain800",
-    "rain_cityscapes",
-    "realrain1k",
-    "spa_data",
-]
-
-
-def script(name):
-    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+NAMES = sorted(p.stem for p in SCRIPTS.glob("*.py") if "from prepare" in p.read_text())
 
 
 def scene(number: int, height: int = 24, width: int = 32) -> np.ndarray:
@@ -79,25 +60,7 @@ def write(folder: Path, files: dict[str, bytes]) -> Path:
     return folder
 
 
-def zipped(files: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
-
-
-def tarred(files: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return buffer.getvalue()
-
-
-def pairs(rainy: str, clean: str, numbers, offset: int = 0, suffix: str = ".png"):
+def pairs(rainy: str, clean: str, numbers, offset: int = 0):
     """Files of pairs; `{}` in the patterns is the number, offset + number the scene."""
     files = {}
     for n in numbers:
@@ -107,7 +70,7 @@ def pairs(rainy: str, clean: str, numbers, offset: int = 0, suffix: str = ".png"
 
 
 def prepare(dataset, source, out, **options):
-    return layout.prepare(dataset, source, out, progress=False, **options)
+    return layout.prepare(dataset, source, out, layout.Settings(**options), progress=False)
 
 
 def snapshot(folder: Path) -> dict:
@@ -161,13 +124,9 @@ def test_rain100l_layouts(tmp_path, name):
     out = tmp_path / "out"
     manifest = prepare(MINI, write(tmp_path / "in", LAYOUTS[name]()), out)
     with_test = "alone" not in name
+    counts = {"train": 4, "val": 2, "test": 4 * with_test}
     assert manifest["counts"] == {
-        "train/rainy": 4,
-        "train/clean": 4,
-        "val/rainy": 2,
-        "val/clean": 2,
-        "test/rainy": 4 * with_test,
-        "test/clean": 4 * with_test,
+        f"{split}/{kind}": n for split, n in counts.items() for kind in ("rainy", "clean")
     }
     assert [Path(n).stem for n in names(out, "train/clean")] == ["001", "002", "003", "004"]
     assert [Path(n).stem for n in names(out, "val/clean")] == ["005", "006"]  # the last ones
@@ -312,12 +271,6 @@ def test_keep_out_keeps_another_test_set_out(tmp_path):
     assert manifest["counts"]["test/rainy"] == 4
 
 
-def test_known_leaks():
-    (leak,) = known_leaks("Rain200L")
-    assert leak.test == "Rain100L" and known_leaks("Rain200L", "Rain100L") == [leak]
-    assert known_leaks("Rain100L", "Rain100L") == [] == known_leaks(None)
-
-
 def test_rain800_halves_are_cut_without_loss(tmp_path):
     dataset = script("rain800").RAIN800
     assert dataset.counts == {"train": 700, "test": 100}
@@ -380,14 +333,7 @@ def test_rain1400_has_versions(tmp_path):
                 )
     out = tmp_path / "out"
     manifest = prepare(dataset, write(tmp_path / "in", files), out)
-    assert manifest["counts"] == {
-        "train/rainy": 42,
-        "train/clean": 3,
-        "val/rainy": 14,
-        "val/clean": 14,
-        "test/rainy": 28,
-        "test/clean": 28,
-    }
+    assert list(manifest["counts"].values()) == [42, 3, 14, 14, 28, 28]
     found = {
         name: (wet, dry) for name, wet, dry in pair_files(out / "test/rainy", out / "test/clean")
     }
@@ -483,14 +429,7 @@ def test_spa_data_goes_by_its_lists(tmp_path):
     assert manifest["counts"]["train/rainy"] == 12 and len(manifest["dropped"]) == 3
 
 
-SETTINGS = [
-    (a, b, d)
-    for a, b, d in (
-        ("0.01", "0.005", "0.01"),
-        ("0.02", "0.01", "0.005"),
-        ("0.03", "0.015", "0.002"),
-    )
-]
+SETTINGS = (("0.01", "0.005", "0.01"), ("0.02", "0.01", "0.005"), ("0.03", "0.015", "0.002"))
 
 
 def city_names(photo: str) -> list[str]:
@@ -568,13 +507,9 @@ def test_the_cclgan_preset_of_rain_cityscapes():
     assert {s: sum(i.split == s for i in items) for s in ("train", "test")} == dataset.counts
     chosen = choose(hold_out(items, dataset.val, 0), dataset.subsets["cclgan"], 0)
     by_split = {s: [i for i in chosen if i.split == s] for s in ("train", "val", "test")}
-    assert {s: len(part) for s, part in by_split.items()} == {
-        "train": 1400,
-        "val": 175,
-        "test": 175,
-    }
+    assert [len(part) for part in by_split.values()] == [1400, 175, 175]
     scenes = {s: {i.scene for i in part} for s, part in by_split.items()}
-    assert {s: len(found) for s, found in scenes.items()} == {"train": 200, "val": 25, "test": 25}
+    assert [len(found) for found in scenes.values()] == [200, 25, 25]
     assert not scenes["train"] & scenes["val"]
     assert leaks(chosen) == []
     random.Random(0).shuffle(items)  # no order of a directory matters
@@ -676,7 +611,8 @@ def test_own_folder(tmp_path):
     ],
 )
 def test_roles_and_splits(name, role, split):
-    assert role_of(name) == role and split_of(name) == split
+    path = PurePosixPath(name)
+    assert role_of(path) == role and split_of(path) == split
 
 
 # What goes wrong, and how it is told.
@@ -731,6 +667,9 @@ def test_other_settings_and_other_peoples_folders_are_refused(tmp_path):
     with pytest.raises(FileExistsError, match="new folder"):
         prepare(MINI, source, mine)
     assert names(tmp_path, "mine") == ["diary.txt"]
+    other = write(tmp_path / "other", {"manifest.json": b'{"dataset": "of another program"}'})
+    with pytest.raises(ValueError, match="another folder"):
+        prepare(MINI, source, other)
     with pytest.raises(ValueError, match="outside"):
         prepare(MINI, source, source / "out")
     with pytest.raises(ValueError, match="no subset 'x'; there are: none"):
@@ -741,7 +680,7 @@ def test_other_settings_and_other_peoples_folders_are_refused(tmp_path):
 
 INTERRUPTED = """
 import os, sys
-sys.path[:0] = [{tests!r}]
+sys.path[:0] = {path!r}
 from test_data_scripts import MINI, layout, prepare
 real, calls = layout.{function}, []
 def stop(*arguments):
@@ -758,7 +697,7 @@ prepare(MINI, {source!r}, {out!r})
 def test_a_killed_preparation_goes_on(tmp_path, function, after):
     source, out = write(tmp_path / "in", LAYOUTS["X2, in two zips"]()), tmp_path / "out"
     code = INTERRUPTED.format(
-        tests=str(Path(__file__).parent),
+        path=[str(Path(__file__).parent), str(SCRIPTS)],
         function=function,
         after=after,
         source=str(source),
@@ -768,7 +707,7 @@ def test_a_killed_preparation_goes_on(tmp_path, function, after):
     assert done.returncode == 9, done.stderr
     assert (out / ".unfinished").is_dir() and not (out / "manifest.json").exists()
     written = {p: p.stat().st_ino for p in out.glob("*/*/*.png")}
-    with pytest.raises(ValueError, match="unfinished preparation with other settings"):
+    with pytest.raises(ValueError, match="unfinished data set made with {.seed.: 0}"):
         prepare(MINI, source, out, seed=5)
     prepare(MINI, source, out)
     assert written == {p: p.stat().st_ino for p in written}  # what was done was not done again
@@ -788,12 +727,12 @@ def test_copies_where_there_are_no_hard_links(tmp_path, monkeypatch):
     def stop(path):
         hashed.append(path)
         if len(hashed) > 5:
-            raise KeyboardInterrupt
+            raise RuntimeError
         return "hash"
 
     hashed = []
     monkeypatch.setattr("os.link", refuse)
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError):
         patch.setattr(layout, "sha256_of", stop)
         prepare(MINI, source, tmp_path / "out")
     copied = {p: p.stat().st_ino for p in (tmp_path / "out").glob("*/*/*.png")}
@@ -918,6 +857,18 @@ def test_scripts_are_short_and_their_help_teaches(name, monkeypatch, capsys):
         assert "egist" in shown
 
 
+def test_a_script_runs_from_any_folder(tmp_path):
+    write(tmp_path, {"in/x.zip": zipped(pairs("{:03d}_in.png", "{:03d}_GT.png", range(1, 13)))})
+    done = subprocess.run(
+        [sys.executable, SCRIPTS / "rain12.py", "--source", "in", "--out", "out"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(SCRIPTS.parent)},  # the package alone
+        capture_output=True,
+        text=True,
+    )
+    assert "Rain12 in out: " in done.stdout and "test 12 rainy and 12 clean" in done.stdout, done
+
+
 def test_a_script_downloads_prepares_and_says_what_it_did(server, tmp_path, capsys):  # noqa: F811
     server.content = zipped(pairs("{:03d}_in.png", "{:03d}_GT.png", range(1, 13)))
     digest = sha256(server.content).hexdigest()
@@ -936,41 +887,22 @@ def test_a_script_downloads_prepares_and_says_what_it_did(server, tmp_path, caps
     assert len(server.asked) == asked  # nothing is downloaded twice
 
     wrong = f"{server.url}/other.zip#sha256={'0' * 64}"
+    more = ["--out", str(tmp_path / "out 2"), "--download", wrong]
     with pytest.raises(SystemExit) as error:
-        main(
-            "Rain12.",
-            rain12,
-            arguments=[
-                "--source",
-                str(tmp_path / "in 2"),
-                "--out",
-                str(tmp_path / "out 2"),
-                "--download",
-                wrong,
-            ],
-        )
+        main("Rain12.", rain12, arguments=["--source", str(tmp_path / "in 2"), *more])
     assert "put aside" in str(error.value)
 
 
 def test_mistakes_of_the_user_are_one_message(tmp_path, capsys):
     for extra, message in (
-        (["--kind", "x"], "no kind 'x'; there are Rain100L"),
+        (["--kind", "x"], "'--kind'. Expected one of ('Rain100L'"),
         ([], "There is no "),
         (["--subset", "x"], "no subset 'x'"),
     ):
+        arguments = ["--source", str(tmp_path / "no"), "--out", str(tmp_path / "out"), *extra]
         with pytest.raises(SystemExit) as error:
-            main(
-                "Help.",
-                MINI,
-                arguments=[
-                    "--source",
-                    str(tmp_path / "no"),
-                    "--out",
-                    str(tmp_path / "out"),
-                    *extra,
-                ],
-            )
-        assert message in str(error.value)
+            main("Help.", MINI, arguments=arguments)
+        assert message in str(error.value) + capsys.readouterr().err
 
 
 def test_the_summary_warns(tmp_path, capsys):

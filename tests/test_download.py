@@ -9,8 +9,8 @@ import threading
 from contextlib import suppress
 
 import pytest
+from prepare.download import fetch
 
-from cclgan_lite.data.prepare.download import fetch
 from cclgan_lite.files import sha256_of
 
 CONTENT = random.Random(0).randbytes(3_000_000)

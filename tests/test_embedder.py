@@ -158,7 +158,7 @@ def test_gradient_equals_finite_differences(embedder, crop):
     along, weights = torch.randn_like(image), torch.randn(16, dtype=torch.float64)
 
     def value(x):
-        features = embedder(x, taps=("embedding", "tokens"))[1]
+        features = embedder.encode(x, ("embedding", "tokens"))
         return (features["embedding"] + features["tokens"].mean(1)) @ weights
 
     (gradient,) = torch.autograd.grad(value(image).sum(), image)
@@ -181,8 +181,7 @@ def test_frozen_for_good(checkpoints, name):
     assert image.grad.abs().sum() > 0
     assert not any(p.requires_grad or p.grad is not None for p in parent.parameters())
     torch.testing.assert_close(embedder(image), before)
-    embedding, features = embedder(image, taps=embedder.config.taps)
-    assert features["embedding"] is embedding
+    torch.testing.assert_close(embedder.encode(image, embedder.taps)["embedding"], before)
 
 
 def test_random_embedder():
@@ -191,8 +190,8 @@ def test_random_embedder():
     again = build_embedder("random")
     assert torch.equal(state, torch.get_rng_state())  # does not disturb the run's random numbers
     image = torch.rand(2, 3, 40, 56, requires_grad=True)
-    embedding, taps = embedder(image, taps=embedder.config.taps)
-    assert embedding.shape[0] == 2 and taps["embedding"] is embedding
+    embedding = embedder.encode(image, embedder.taps)["embedding"]
+    assert embedding.shape[0] == 2
     torch.testing.assert_close(embedding, again(image))
     assert not any(p.requires_grad for p in embedder.parameters())
     embedding.sum().backward()
@@ -210,7 +209,8 @@ def test_autocast_changes_nothing(embedder):
     expected = embedder(image)
     with torch.autocast("cpu", torch.bfloat16):
         assert (embedder.visual(embedder.preprocess(image))[0] - expected).abs().max() > 1e-4
-        embedding, features = embedder(image, taps=("embedding", "tokens"))
+        features = embedder.encode(image, ("embedding", "tokens"))
+        embedding = features["embedding"]
     assert embedding.dtype == features["tokens"].dtype == torch.float32
     torch.testing.assert_close(embedding, expected)
 
@@ -272,7 +272,7 @@ def test_patch_tokens(checkpoints):
     with pytest.raises(ValueError, match="no patch tokens in ModifiedResNet"):
         resnet.patch_tokens(image)
     with pytest.raises(ValueError, match="no tap.*block9"):
-        vit(image, taps=("block9",))
+        vit.encode(image, ("block9",))
 
 
 def test_texts(checkpoints):
@@ -355,9 +355,16 @@ def test_no_network_and_no_cache_is_told_at_once(tmp_path):
         f"cache folder {tmp_path / 'hf/hub'}",
         str(folder),
         'python -c "import open_clip',
-        "--method.embedder tiny-rain-clip",
+        "name tiny-rain-clip instead",
     ):
         assert words in done.stderr, done.stderr
+
+
+def test_torchscript_is_named_and_not_run(tmp_path):
+    file = tmp_path / "ViT-B-32.pt"
+    torch.jit.trace(torch.nn.ReLU(), torch.zeros(1)).save(str(file))
+    with pytest.raises(EmbedderError, match="is a TorchScript program(?s:.*)weights.pt"):
+        build_embedder(f"ViT-B-32/{file}")
 
 
 def test_what_to_type_instead(checkpoints):
@@ -398,7 +405,8 @@ def test_bundled_clip_through_the_same_interface():
     equals_open_clip(embedder, model, 112, atol=1e-5)
     for size in ((112, 112), (64, 90), (321, 481)):
         image = (torch.rand(2, 3, *size) * 2 - 1).requires_grad_()
-        embedding, features = embedder(image, taps=("embedding", "tokens"))
+        features = embedder.encode(image, ("embedding", "tokens"))
+        embedding = features["embedding"]
         assert embedding.shape == (2, 128) and features["tokens"].shape == (2, 196, 128)
         embedding.square().sum().backward()
         assert image.grad.isfinite().all() and image.grad.abs().sum((0, 1, 3)).min() > 0

@@ -21,6 +21,7 @@ from cclgan_lite.data.images import ImageError
 from cclgan_lite.data.pairs import pair_files
 from cclgan_lite.data.rain import add_rain, demo_rain
 from cclgan_lite.data.scenes import render_scene
+from cclgan_lite.evaluation import systems
 from cclgan_lite.evaluation.classical import classical_filter
 from cclgan_lite.evaluation.datasets import dataset_pairs, refuse_leaks, training_data
 from cclgan_lite.evaluation.evaluate import Protocol, evaluate_pairs
@@ -316,7 +317,7 @@ def test_command_writes_everything(tmp_path, capsys):
 
 def test_nothing_is_scored_before_everything_pairs(tmp_path, monkeypatch):
     rainy, clean = fill(tmp_path / "r", "1.png", "2.png"), fill(tmp_path / "c", "1.png", "3.png")
-    monkeypatch.setattr(cli, "_derainer", lambda *_: pytest.fail("went on"))
+    monkeypatch.setattr(systems, "evaluate_pairs", lambda *_, **__: pytest.fail("went on"))
     folders = ["--rainy", str(rainy), "--clean", str(clean)]
     with pytest.raises(SystemExit) as stop:
         cli.main(["evaluate", *folders, "--csv", str(tmp_path / "x.csv")])

@@ -193,7 +193,7 @@ def test_labs_see_the_same_crops_and_obey_their_weights(quick):
     still = quick(Setting(**dict.fromkeys(LOSSES, 0.0)))
     before = state(still)
     assert set(next(still.train(1))) == set(first[0])  # weightless losses are measured too
-    for name in ("derainer.stem.weight", "judge_clean_mlp.mlps.conv2.0.weight"):
+    for name in ("derainer.stem.weight", "discriminator_clean_mlp.mlps.conv2.0.weight"):
         assert torch.equal(still.trainer.networks.state_dict()[name], before[name])
     crops = one._batch(7)
     assert crops["rainy"].shape == (2, 3, 32, 32)

@@ -14,11 +14,11 @@ from cclgan_lite.data.folders import Augment, PairedFolders, UnpairedFolders
 from cclgan_lite.data.images import ImageError
 
 
-def write(folder: Path, names: list[str], size=(40, 30)) -> Path:
+def write(folder: Path, names: list[str], size=(40, 30), blue=200) -> Path:
     """Images whose every pixel tells which file they are."""
     folder.mkdir(parents=True)
     for i, name in enumerate(names):
-        Image.new("RGB", size, (10 * i, 100, 200)).save(folder / name)
+        Image.new("RGB", size, (10 * i, 100, blue)).save(folder / name)
     return folder
 
 
@@ -34,7 +34,7 @@ def which(image: torch.Tensor) -> int:
 
 
 def test_every_epoch_shows_every_rainy_image_once_in_a_new_order(folders):
-    data = UnpairedFolders(*folders, Augment(load=None, crop=16), seed=3, length=20)
+    data = UnpairedFolders(*folders, Augment(resize=None, crop=16), seed=3, length=20)
     assert len(data) == 20
     seen = [which(data[k]["rainy"]) for k in range(20)]
     epochs = [tuple(seen[i : i + 5]) for i in range(0, 20, 5)]
@@ -46,7 +46,7 @@ def test_every_epoch_shows_every_rainy_image_once_in_a_new_order(folders):
 def test_item_k_depends_on_seed_and_k_alone(tmp_path):
     folders = noise_folders(tmp_path)
     make = lambda seed: UnpairedFolders(  # noqa: E731
-        *folders, Augment(load=None, crop=16), seed, length=9
+        *folders, Augment(resize=None, crop=16), seed, length=9
     )
     forward = [make(0)[k] for k in range(9)]
     data = make(0)
@@ -60,7 +60,7 @@ def test_item_k_depends_on_seed_and_k_alone(tmp_path):
 
 
 def test_cache_changes_nothing_but_speed(folders):
-    augment = Augment(load=20, crop=16)
+    augment = Augment(resize=20, crop=16)
     cached = UnpairedFolders(*folders, augment)
     uncached = UnpairedFolders(*folders, augment, cache_bytes=0)
     for _ in range(2):
@@ -73,7 +73,7 @@ def test_augmentation():
     ramp = np.zeros((30, 40, 3), np.uint8)
     ramp[..., 0] = np.arange(40)  # columns
     ramp[..., 1] = np.arange(30)[:, None]  # rows
-    crops = [Augment(load=None, crop=16)(ramp, rng) for _ in range(200)]
+    crops = [Augment(resize=None, crop=16)(ramp, rng) for _ in range(200)]
     steps = {int(c[0, 1, 0]) - int(c[0, 0, 0]) for c in crops}
     assert steps == {1, -1}  # plain crops and mirrored ones, never resampled
     mirrored = sum(int(c[0, 1, 0]) < int(c[0, 0, 0]) for c in crops)
@@ -83,21 +83,21 @@ def test_augmentation():
     assert lefts == set(range(25)) and tops == set(range(15))  # every place, both ends included
     assert all(
         c[0, 1, 0] > c[0, 0, 0]
-        for c in (Augment(load=None, crop=16, flip=False)(ramp, rng) for _ in range(20))
+        for c in (Augment(resize=None, crop=16, flip=False)(ramp, rng) for _ in range(20))
     )
 
 
 def test_paper_augmentation_squashes_and_small_images_grow():
     rng = np.random.default_rng(0)
     wide = np.zeros((10, 60, 3), np.uint8)
-    assert Augment(load=20, crop=16)(wide, rng).shape == (16, 16, 3)
+    assert Augment(resize=20, crop=16)(wide, rng).shape == (16, 16, 3)
     grown = np.zeros((5, 9, 3), np.uint8)
     grown[..., 0] = np.linspace(0, 255, 9)
-    assert Augment(load=None, crop=16)(grown, rng).shape == (16, 16, 3)
+    assert Augment(resize=None, crop=16)(grown, rng).shape == (16, 16, 3)
     with pytest.raises(ValueError, match="multiple of 4"):
         Augment(crop=30)
     with pytest.raises(ValueError, match="must not be smaller"):
-        Augment(load=100, crop=128)
+        Augment(resize=100, crop=128)
 
 
 def test_missing_or_empty_folder(tmp_path, folders):
@@ -110,7 +110,7 @@ def test_missing_or_empty_folder(tmp_path, folders):
 
 def test_paired_folders(tmp_path):
     rainy = write(tmp_path / "r", ["rain-2.png", "rain-10.png"], (20, 16))
-    clean = write(tmp_path / "c", ["norain-2.png", "norain-10.png"], (20, 16))
+    clean = write(tmp_path / "c", ["norain-2.png", "norain-10.png"], (20, 16), 199)
     data = PairedFolders(rainy, clean)
     assert [item["name"] for item in data] == ["rain-2", "rain-10"]
     assert data[1]["clean"].shape == (3, 16, 20)
@@ -118,3 +118,18 @@ def test_paired_folders(tmp_path):
     (clean / "norain-10.png").unlink()
     with pytest.raises(ImageError, match="rain-10"):
         PairedFolders(rainy, clean)
+
+
+def test_zoom_shrinks_larger_crops_to_the_same_side():
+    """Stripes of period 8 keep it without zoom; with zoom some have up to twice as many."""
+    stripes = np.zeros((128, 160, 3), np.uint8)
+    stripes[:, np.arange(160) % 8 < 4] = 255
+    counts = []
+    for k in range(40):
+        rgb = Augment(resize=None, crop=32, zoom=2.0)(stripes, np.random.default_rng(k))
+        assert rgb.shape == (32, 32, 3)
+        spectrum = np.abs(np.fft.rfft(rgb[16, :, 0].astype(float) - rgb[16, :, 0].mean()))
+        counts.append(int(spectrum.argmax()))  # periods in the crop: 4 unzoomed, 8 at twice
+    assert min(counts) == 4 and max(counts) >= 7 and {5, 6} & set(counts)
+    with pytest.raises(ValueError, match="zoom"):
+        Augment(zoom=0.5)

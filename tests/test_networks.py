@@ -12,12 +12,13 @@ from cclgan_lite.networks import (
     PatchDiscriminator,
     PatchProjection,
     ResNetGenerator,
+    RestorationConfig,
     gather_patches,
     high_pass,
-    lean,
+    norm_relu_conv,
     sample_places,
 )
-from cclgan_lite.networks.norm import instance_norm
+from cclgan_lite.networks.layers import instance_norm
 
 SMALL = {"filters": 8, "blocks": 2}
 
@@ -100,8 +101,8 @@ def test_discriminator(norm, high_pass_input):
     assert logits.shape == (3, 1, 6, 4)
     assert [f.shape[1] for f in features.values()] == list(judge.tap_channels().values())
     torch.testing.assert_close(logits, judge(images))
-    # Only two images are judged; the taps of all three are there, and all values as before.
-    some, again = judge(images, taps=("conv2", "conv3"), judged=2)
+    # Only two images get logits; the taps of all three are there, and all values as before.
+    some, again = judge(images, taps=("conv2", "conv3"), count=2)
     torch.testing.assert_close(some, logits[:2])
     torch.testing.assert_close(again, features)
 
@@ -165,18 +166,18 @@ def test_instance_norm_is_its_formula_in_every_layout(batch, layout, gradient_la
 
 @pytest.mark.parametrize("bfloat16", [False, True])
 @pytest.mark.parametrize(
-    "options",
+    "config",
     [
-        {},
-        {"norm": "none", "skips": True},
-        {"antialias": True},
-        {"antialias": True, "skips": True},
-        {"filters": 1},
+        GeneratorConfig(**SMALL),
+        GeneratorConfig(**SMALL, norm="none"),
+        GeneratorConfig(**SMALL, antialias=True),
+        GeneratorConfig(filters=1, blocks=2),
+        RestorationConfig(**SMALL),
     ],
 )
-def test_lean_convolutions_change_nothing(monkeypatch, options, bfloat16):
+def test_lean_convolutions_change_nothing(monkeypatch, config, bfloat16):
     """Output and gradients are those of the plain layers, also when backward comes twice."""
-    generator = ResNetGenerator(GeneratorConfig(**SMALL | options))
+    generator = config.build()
     for parameter in generator.parameters():
         parameter.data.add_(torch.randn_like(parameter), alpha=0.05)
     image = (torch.rand(2, 3, 32, 20) * 2 - 1).requires_grad_()
@@ -193,7 +194,7 @@ def test_lean_convolutions_change_nothing(monkeypatch, options, bfloat16):
         return output, torch.cat([g.flatten() for g in first])
 
     output, gradient = run()
-    monkeypatch.setattr(lean, "_pays", lambda x: False)
+    monkeypatch.setattr(norm_relu_conv, "_pays", lambda x: False)
     plain_output, plain_gradient = run()
     tolerance = 0.02 if bfloat16 else 1e-5
     assert (output - plain_output).norm() < tolerance * plain_output.norm()
@@ -213,7 +214,7 @@ def test_lean_convolution_in_double_precision(conv):
     x = torch.randn(2, 2, 5, 6, dtype=torch.float64, requires_grad=True)
 
     def function(x, weight, bias):
-        return lean._LeanConv.apply(x, weight, bias, conv, True, True)
+        return norm_relu_conv._LeanConv.apply(x, weight, bias, conv, True, True)
 
     assert torch.autograd.gradcheck(function, (x, conv.weight, conv.bias))
 
@@ -236,5 +237,5 @@ def test_lean_convolutions_keep_less():
 
     mine = kept()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lean, "_pays", lambda x: False)
+        patch.setattr(norm_relu_conv, "_pays", lambda x: False)
         assert mine < 0.6 * kept()

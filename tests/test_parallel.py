@@ -44,7 +44,7 @@ METHOD = CCLGAN(  # all four losses, a player of its own (rederain), a norm with
 )
 TINY = Config(
     method=METHOD,
-    augment=Augment(load=None, crop=48),
+    augment=Augment(resize=None, crop=48),
     steps=4,
     batch=4,
     log_every=1,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
-import cattrs
 import pytest
 import torch
 
 from cclgan_lite.recipes import RECIPES
+from cclgan_lite.serialization import from_plain, to_plain
 from cclgan_lite.training.config import Config
 from cclgan_lite.training.trainer import Trainer
 
@@ -20,7 +21,7 @@ def test_paper_is_the_published_set_up():
     assert (method.discriminator.norm, method.discriminator.high_pass) == ("instance", False)
     assert (paper.lr, paper.betas, paper.batch, paper.epochs) == (2e-4, (0.5, 0.999), 1, 400)
     assert (paper.decay_from, paper.ema, paper.steps) == (0.5, 0.0, None)
-    assert (paper.augment.load, paper.augment.crop, paper.augment.flip) == (286, 256, True)
+    assert (paper.augment.resize, paper.augment.crop, paper.augment.flip) == (286, 256, True)
     weights = {name: term.weight for name, term in method.terms().items()}
     assert weights == {"adversarial": 1, "lcl": 2, "intra": 1, "inter": 0.005}
     assert (method.lcl.temperature, method.lcl.patches) == (0.07, 256)
@@ -57,21 +58,19 @@ def test_ablations_of_tables_3_and_4():
 def test_every_recipe_survives_json_and_takes_a_step(name):
     config = RECIPES[name]
     method = config.method
-    assert cattrs.structure(cattrs.unstructure(method), type(method)) == method
-    rest = dataclasses.replace(config, method=Config.method)
-    assert cattrs.structure(cattrs.unstructure(rest), Config) == rest
+    assert from_plain(json.loads(json.dumps(to_plain(config, Config))), Config) == config
     small = dataclasses.replace(
         config,
         method=dataclasses.replace(
             method,
             generator=dataclasses.replace(method.generator, filters=4, blocks=5),
             discriminator=dataclasses.replace(method.discriminator, filters=4),
-            projection=8,
-            embedder="random",  # CLIP needs a download
+            **({"embedder": "random"} if hasattr(method, "embedder") else {}),  # CLIP: a download
         ),
     )
-    trainer = Trainer(small, 10, torch.device("cpu"))
-    names = ("rainy", "clean", "showered")
+    trainer = Trainer(small, 1000, torch.device("cpu"))
+    trainer.step = 999  # by then every loss has joined
+    names = ("rainy", "clean", "rendered")
     batch = {name: torch.rand(config.batch, 3, 48, 48) * 2 - 1 for name in names}
     losses, _ = trainer.train_step(batch)
     assert all(torch.isfinite(value) for value in losses.values())

@@ -34,7 +34,7 @@ def folders(tmp_path):
 @pytest.mark.parametrize("load", [None, 40])
 def test_same_batches_as_the_loader(folders, load):
     """Bit by bit, over epochs and with pictures that are smaller than a crop."""
-    data = UnpairedFolders(*folders, Augment(load=load, crop=32), seed=3)
+    data = UnpairedFolders(*folders, Augment(resize=load, crop=32), seed=3)
     groups = [range(start, start + 4) for start in range(5, 29, 4)]
     loaded = list(DataLoader(data, batch_sampler=groups))
     held = list(Resident(data, torch.device("cpu")).batches(groups))
@@ -47,7 +47,7 @@ def test_same_batches_as_the_loader(folders, load):
 
 
 def test_pictures_that_do_not_fit(folders, monkeypatch):
-    data = UnpairedFolders(*folders, Augment(load=None, crop=32))
+    data = UnpairedFolders(*folders, Augment(resize=None, crop=32))
     monkeypatch.setattr(resident, "free_memory", lambda device: 10_000)
     with pytest.raises(ValueError, match="do not fit.*leave out --resident"):
         Resident(data, torch.device("cpu"))
@@ -66,7 +66,7 @@ def test_a_run_learns_the_same(folders, tmp_path):
         discriminator=DiscriminatorConfig(filters=4),
         projection=8,
     )
-    config = Config(method=tiny, augment=Augment(load=None, crop=32), steps=4, log_every=2)
+    config = Config(method=tiny, augment=Augment(resize=None, crop=32), steps=4, log_every=2)
     runs = [
         train(replace(config, resident=held), *folders, tmp_path / str(held), device="cpu")
         for held in (False, True)

@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from cclgan_lite.losses import LCL, Adversarial, InterCCL, IntraCCL
-from cclgan_lite.losses.lcl import CODE_PAIRS
+from cclgan_lite.losses.lcl import CODE_ROLES
 from cclgan_lite.losses.pixel import identity, rederain
 from cclgan_lite.methods.cclgan import CCLGAN
 from cclgan_lite.networks import DiscriminatorConfig, GeneratorConfig
@@ -72,15 +72,17 @@ def test_paper_step_needs_four_generator_passes():
     step = make_step(SMALL, images())
     calls = count_passes(step)
     last = []
-    step.networks["judge_clean"].convs["conv5"].register_forward_hook(
+    step.networks["discriminator_clean"].convs["conv5"].register_forward_hook(
         lambda module, args, output: last.append(len(args[0]))
     )
     training_step(step, SMALL.terms(), optimizers(SMALL, step))
     assert last == [2]  # only clean and derained are judged to the end
     assert calls["derainer"] == calls["rainer"] == 2
     assert calls["derainer encode"] == calls["rainer encode"] == 0
-    assert calls["judge_clean"] == calls["judge_rainy"] == 1  # one batch of four images
-    assert calls["judge_clean images"] == 4
+    assert (
+        calls["discriminator_clean"] == calls["discriminator_rainy"] == 1
+    )  # one batch of four images
+    assert calls["discriminator_clean images"] == 4
     assert calls["embedder"] == 2  # the two anchors with a graph, the other four without
     assert calls["embedder images"] == 6
 
@@ -91,7 +93,7 @@ def test_what_nobody_reads_is_not_computed():
     step = make_step(method, images())
     calls = count_passes(step)
     training_step(step, method.terms(), optimizers(method, step))
-    assert "judge_clean" not in step.networks and "embedder" not in step.networks
+    assert "discriminator_clean" not in step.networks and "embedder" not in step.networks
     assert calls["derainer"] == calls["rainer"] == 2
 
     method = replace(SMALL, **off, lcl=LCL(weight=0))
@@ -99,11 +101,11 @@ def test_what_nobody_reads_is_not_computed():
     calls = count_passes(step)
     training_step(step, method.terms(), optimizers(method, step))
     assert calls["derainer"] == calls["rainer"] == 1  # the adversarial game needs no cycle
-    assert calls["judge_clean images"] == 2
+    assert calls["discriminator_clean images"] == 2
 
 
 def test_published_codes_four_pairs_cost_two_encoder_passes():
-    method = replace(SMALL, lcl=LCL(patches=16, pairs=CODE_PAIRS))
+    method = replace(SMALL, lcl=LCL(patches=16, roles=CODE_ROLES))
     step = make_step(method, images())
     calls = count_passes(step)
     training_step(step, method.terms(), optimizers(method, step))
@@ -119,13 +121,13 @@ def test_images_are_what_their_names_say():
     torch.testing.assert_close(step.image("rained"), rainer(batch["clean"]))
     torch.testing.assert_close(step.image("rerained"), rainer(derainer(batch["rainy"])))
     torch.testing.assert_close(step.image("rederained"), derainer(rainer(batch["clean"])))
-    for name, judge in (("derained", "judge_clean"), ("rainy", "judge_rainy")):
+    for name, judge in (("derained", "discriminator_clean"), ("rainy", "discriminator_rainy")):
         torch.testing.assert_close(
             step.logits(judge, name), step.networks[judge](step.image(name))
         )
     torch.testing.assert_close(
-        step.features("judge_clean", "rederained"),
-        step.networks["judge_clean"](step.image("rederained"), taps=("conv2", "conv3"))[1],
+        step.features("discriminator_clean", "rederained"),
+        step.networks["discriminator_clean"](step.image("rederained"), taps=("conv2", "conv3"))[1],
     )
 
 
@@ -141,14 +143,21 @@ def test_gradients_equal_those_of_two_separate_passes():
         return (nets[judge](image) - target).square().mean()
 
     derained, rained = nets["derainer"](batch["rainy"]), nets["rainer"](batch["clean"])
-    fool = (lsgan("judge_clean", derained, 1) + lsgan("judge_rainy", rained, 1)) / 2
+    fool = (
+        lsgan("discriminator_clean", derained, 1) + lsgan("discriminator_rainy", rained, 1)
+    ) / 2
     generators = [p for n in ("derainer", "rainer") for p in nets[n].parameters()]
     expected = torch.autograd.grad(fool, generators)
     judge = sum(
         (lsgan(j, batch[real], 1) + lsgan(j, fake.detach(), 0)) / 2
-        for j, real, fake in (("judge_clean", "clean", derained), ("judge_rainy", "rainy", rained))
+        for j, real, fake in (
+            ("discriminator_clean", "clean", derained),
+            ("discriminator_rainy", "rainy", rained),
+        )
     )
-    judges = [p for n in ("judge_clean", "judge_rainy") for p in nets[n].parameters()]
+    judges = [
+        p for n in ("discriminator_clean", "discriminator_rainy") for p in nets[n].parameters()
+    ]
     expected_judges = torch.autograd.grad(judge, judges)
 
     losses = training_step(step, method.terms(), optimiser)
@@ -158,9 +167,9 @@ def test_gradients_equal_those_of_two_separate_passes():
     torch.testing.assert_close(losses["adversarial/discriminators"], judge.detach())
 
 
-@pytest.mark.parametrize("players", [("generators", "discriminators"), ("generators",)])
-def test_inter_ccl_sharpens_the_discriminators(players):
-    inter = InterCCL(weight=1.0, patches=8, players=players)
+@pytest.mark.parametrize("trains", [("generators", "discriminators"), ("generators",)])
+def test_inter_ccl_sharpens_the_discriminators(trains):
+    inter = InterCCL(weight=1.0, patches=8, trains=trains)
     method = replace(
         SMALL,
         adversarial=Adversarial(weight=0),
@@ -170,7 +179,7 @@ def test_inter_ccl_sharpens_the_discriminators(players):
     )
     step = make_step(method, images())
     training_step(step, method.terms(), optimizers(method, step, lr=0.0))
-    for name, moves in (("judge_clean", "discriminators" in players), ("derainer", True)):
+    for name, moves in (("discriminator_clean", "discriminators" in trains), ("derainer", True)):
         gradients = [p.grad for p in step.networks[name].parameters() if p.grad is not None]
         assert any(g.abs().sum() > 0 for g in gradients) is moves
 
@@ -209,7 +218,7 @@ def test_weights_scale_the_gradient():
 def test_lcl_keys_are_constants():
     """Only through the query may LCL reach a network: never through the input's features."""
     one_pair = (("derainer", "rainy", "rainer", "derained"),)
-    method = replace(SMALL, lcl=LCL(patches=16, pairs=one_pair))
+    method = replace(SMALL, lcl=LCL(patches=16, roles=one_pair))
     step = make_step(method, images())
     loss = method.lcl(step)["generators"]
     key_mlp = list(step.networks["derainer_mlp"].parameters())
@@ -335,3 +344,32 @@ def test_compiled_networks_take_the_same_step(method):
         losses.append(trainer.train_step(batch)[0])
         assert not any("_orig_mod" in name for name in trainer.networks.state_dict())
     torch.testing.assert_close(*losses, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "read, message",
+    [
+        (lambda s: s.image("nix"), "loss 'rude' reads image 'nix'; there are rainy, clean"),
+        (lambda s: s.features("nix", "rainy"), "loss 'rude' reads network 'nix'; there are derai"),
+        (
+            lambda s: s.logits("discriminator_clean", "rainy"),
+            r"'rude' reads the logits of image 'rainy' from 'discriminator_clean' without having "
+            r"asked: add Look\('discriminator_clean', 'rainy', 'logits'\)",
+        ),
+        (
+            lambda s: s.features("discriminator_clean", "rerained"),
+            "reads the features of image 'rerained' from 'discriminator_clean' without",
+        ),
+    ],
+)
+def test_a_term_that_reads_what_it_did_not_ask_for_is_named(read, message):
+    step = make_step(SMALL, images())
+
+    class Rude:
+        weight = 1.0
+
+        def __call__(self, step):
+            return {"generators": read(step)}
+
+    with pytest.raises(LookupError, match=message):
+        training_step(step, SMALL.terms() | {"rude": Rude()}, optimizers(SMALL, step))

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cclgan_lite.losses import LCL, InterCCL, IntraCCL, inter_ccl, intra_ccl
-from cclgan_lite.losses.lcl import CODE_PAIRS
+from cclgan_lite.losses.lcl import CODE_ROLES
 from cclgan_lite.methods.cclgan import CCLGAN
 from cclgan_lite.networks import DiscriminatorConfig, GeneratorConfig
 from cclgan_lite.training.step import Step
@@ -100,14 +100,14 @@ def test_inter_ccl_term(form):
         losses = [inter_ccl(*patches, **constants) for patches in zip(*projected, strict=True)]
         return sum(losses) / len(losses)
 
-    expected = side("judge_clean", scene.n_fake, scene.n_star, scene.n, scene.r) + side(
-        "judge_rainy", scene.r_fake, scene.r_star, scene.r, scene.n
+    expected = side("discriminator_clean", scene.n_fake, scene.n_star, scene.n, scene.r) + side(
+        "discriminator_rainy", scene.r_fake, scene.r_star, scene.r, scene.n
     )  # eq. 6
     losses = term(scene.step)
     assert set(losses) == {"generators", "discriminators"}
     torch.testing.assert_close(losses["generators"], expected)
-    sharpened = [scene.nets["judge_clean"].convs["conv2"].weight]
-    sharpened += scene.parameters("judge_clean_mlp")
+    sharpened = [scene.nets["discriminator_clean"].convs["conv2"].weight]
+    sharpened += scene.parameters("discriminator_clean_mlp")
     torch.testing.assert_close(
         torch.autograd.grad(losses["discriminators"], sharpened),
         torch.autograd.grad(expected, sharpened),
@@ -116,10 +116,10 @@ def test_inter_ccl_term(form):
     )
 
 
-@pytest.mark.parametrize("pairs", [LCL().pairs, CODE_PAIRS])
+@pytest.mark.parametrize("pairs", [LCL().roles, CODE_ROLES])
 def test_lcl_term(pairs):
     """Eq. 7 with every place taken: queries and keys must come from the same places."""
-    scene = Scene(replace(METHOD, lcl=LCL(patches=10_000, temperature=0.5, pairs=pairs)))
+    scene = Scene(replace(METHOD, lcl=LCL(patches=10_000, temperature=0.5, roles=pairs)))
     g_n, g_r = scene.nets["derainer"], scene.nets["rainer"]
     directions = [
         (g_n, "derainer_mlp", scene.r, g_r, "rainer_mlp", scene.n_fake),
@@ -140,7 +140,7 @@ def test_lcl_term(pairs):
             target = torch.arange(logits.shape[1]).expand(len(logits), -1)
             losses.append(F.cross_entropy(logits.mT, target))
     expected = sum(losses) / len(losses)
-    term = LCL(patches=10_000, temperature=0.5, pairs=pairs)
+    term = LCL(patches=10_000, temperature=0.5, roles=pairs)
     loss = term(scene.step)["generators"]
     torch.testing.assert_close(loss, expected)
     torch.testing.assert_close(

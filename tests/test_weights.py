@@ -23,7 +23,7 @@ from cclgan_lite.inference.weights import (
     load_derainer,
     shipped_weights,
 )
-from cclgan_lite.networks import GeneratorConfig, ResNetGenerator
+from cclgan_lite.networks import GeneratorConfig, ResNetGenerator, RestorationConfig
 
 
 def test_weights_file(tmp_path):
@@ -40,6 +40,36 @@ def test_weights_file(tmp_path):
     save_file({"x": torch.zeros(1)}, tmp_path / "foreign.safetensors")
     with pytest.raises(ValueError, match="foreign.* not written by cclgan_lite"):
         load_derainer(tmp_path / "foreign.safetensors")
+
+
+OLD = {"filters": 4, "blocks": 1, "antialias": False, "taps": ["down1"]}
+
+
+@pytest.mark.parametrize(
+    "config, old",
+    [
+        (GeneratorConfig(4, 1, "rain_layer", taps=("down1",)), {"head": "rain_layer"}),
+        (
+            RestorationConfig(4, 1, taps=("down1",)),
+            {"head": "grey_layer", "norm": "none", "skips": True, "high_pass": True},
+        ),
+        (None, {"head": "residual", "norm": "none", "skips": True, "high_pass": False}),
+    ],
+    ids=["ResNet", "restoration", "gone"],
+)
+def test_weights_of_0_1_0(tmp_path, config, old):
+    """They had one generator with switches, and no `kind`."""
+    network = (config or RestorationConfig(4, 1)).build()
+    path = tmp_path / "old"
+    save_file(network.state_dict(), path, {"format": FORMAT, "generator": json.dumps(OLD | old)})
+    if config is None:
+        with pytest.raises(ValueError, match="no longer part of the package"):
+            load_derainer(path)
+    else:
+        found = load_derainer(path)
+        image = torch.rand(1, 3, 16, 16)
+        assert found.config == config
+        torch.testing.assert_close(found(image), network(image))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ scikit-image carries in its wheel; one of them, the stereo pair `motorcycle` (Sc
 "High-resolution stereo datasets", GCPR 2014), has a measured depth.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import platform

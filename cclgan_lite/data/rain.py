@@ -19,6 +19,8 @@ Images are float32 arrays H x W x 3 in [0, 1]; depth is H x W in metres; streaks
 H x W in [0, 1]. Every random number comes from the `numpy.random.Generator` that is passed in.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -47,7 +49,7 @@ class Rain:
     airlight: float = 0.8  # A0; the grey of the far rain
 
     @classmethod
-    def sample(cls, rng: np.random.Generator) -> "Rain":
+    def sample(cls, rng: np.random.Generator) -> Rain:
         """A varied shower: drizzle of many fine streaks to fewer long, wide and bright ones."""
         heavy = rng.uniform()  # large drops are rarer, fall faster and send on more light
         return cls(

@@ -11,22 +11,72 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from itertools import product
+from os import PathLike, fspath
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
+from PIL import Image
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from cclgan_lite.data.images import ImageError, list_images, rewrite_photos, to_tensor, to_uint8
-from cclgan_lite.device import Precision
-from cclgan_lite.inference.fixed import context, fix_statistics
-from cclgan_lite.networks import ResNetGenerator
+from cclgan_lite.device import Precision, pick_device, pick_precision
+from cclgan_lite.files import refuse_unwritable
+from cclgan_lite.inference.fixed import fix_statistics
+from cclgan_lite.inference.weights import DEFAULT_WEIGHTS, load_derainer
+from cclgan_lite.networks import Generator
 
 MULTIPLE = 4  # the generator halves the picture twice and doubles it twice
 SMALLEST = 16  # reflection padding inside the generator needs a few pixels at quarter size
 WINDOWS, WINDOW = 4, 256  # statistics come from up to 4 x 4 windows of 256 x 256: a megapixel
 LARGEST = 1536  # larger tiles save hardly any surroundings and leave the processor's caches
+
+
+def derain(
+    pictures: Any,
+    out: str | Path | None = None,
+    weights: str | PathLike = DEFAULT_WEIGHTS,
+    *,
+    memory: float | None = None,
+    precision: Precision | Literal["auto"] = "auto",
+    device: str = "auto",
+    progress: bool = True,
+) -> Any:
+    """Remove the rain from a picture or many, of any size. What comes back is of the same kind:
+
+    - a file, a folder or a list of them: written into the folder `out` as `derain_files` does;
+      returns the paths written, for a single file its path
+    - a PIL image (as RGB) or an array, uint8 [H, W, 3] in 0-255
+    - a tensor, float [3, H, W] or [B, 3, H, W] in [-1, 1], on its device
+
+    `weights` is a shipped name, a weights file or a run; `memory` and `precision` are those of
+    `derain_image`.
+
+    Raises ImageError, FileNotFoundError or ValueError that name the picture, the weights or the
+    argument and the remedy; TypeError for another kind of picture.
+    """
+    derainer = load_derainer(weights, pick_device(device))
+    options = {"memory": memory, "precision": precision}
+    if isinstance(pictures, Image.Image):
+        return Image.fromarray(
+            derain_image(derainer, np.array(pictures.convert("RGB")), **options)
+        )
+    if isinstance(pictures, np.ndarray):
+        return derain_image(derainer, pictures, **options)
+    if isinstance(pictures, Tensor):
+        batch = pictures if pictures.ndim == 4 else pictures[None]
+        derained = [to_tensor(derain_image(derainer, to_uint8(p), **options)) for p in batch]
+        return torch.stack(derained).view_as(pictures).to(pictures)
+    single = isinstance(pictures, str | PathLike)
+    paths = [pictures] if single or not isinstance(pictures, Iterable) else list(pictures)
+    if not all(isinstance(path, str | PathLike) for path in paths):
+        raise TypeError("give paths, a PIL image, an array uint8 [H, W, 3] or a tensor")
+    if out is None:
+        raise ValueError("name the folder for the derained pictures: out")
+    written = derain_files(derainer, map(fspath, paths), out, progress=progress, **options)
+    return written[0] if single and Path(pictures).is_file() else written
 
 
 def default_memory(device: torch.device) -> float:
@@ -42,8 +92,7 @@ def derain_image(
     rgb: np.ndarray,
     *,
     memory: float | None = None,
-    precision: Precision = "float32",
-    device: str | torch.device = "cpu",
+    precision: Precision | Literal["auto"] = "auto",
     progress: bool = False,
     tile: int | None = None,
 ) -> np.ndarray:
@@ -51,12 +100,14 @@ def derain_image(
 
     Args:
         generator: rainy to derained, [1, 3, h, w] in [-1, 1], for h and w divisible by 4; a
-            module has to be on `device` and in evaluation mode. Any function will do, but only
-            the statistics of a `ResNetGenerator` are fixed for a large picture.
+            module has to be in evaluation mode, and computes where its parameters are. Any
+            function will do, but only the statistics of a `Generator` are fixed for a large
+            picture.
         memory: GiB that the activations of one pass may take, besides the picture and its
             result; None is `default_memory`. The megapixel that the statistics come from, in
             float32, is always allowed.
-        precision: of the convolutions; bfloat16 changes results by a tenth of a grey level.
+        precision: of the convolutions; auto is bfloat16 where the hardware multiplies it at full
+            speed, which changes results by a tenth of a grey level.
         tile: side of the square tiles in pixels, surroundings included, in place of `memory`.
 
     Raises:
@@ -65,9 +116,12 @@ def derain_image(
     """
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.size == 0:
         raise ValueError(f"expected uint8 [H, W, 3], got {rgb.dtype} {list(rgb.shape)}")
-    device, dtype = torch.device(device), getattr(torch, precision)
-    known = isinstance(generator, ResNetGenerator)
-    margin = context(generator.config) if known else 48
+    parameter = next(generator.parameters(), None) if isinstance(generator, nn.Module) else None
+    device = torch.device("cpu") if parameter is None else parameter.device
+    precision = pick_precision(precision, device)
+    dtype = getattr(torch, precision)
+    known = isinstance(generator, Generator)
+    margin = generator.config.context if known else 48
     if tile is None:
         filters = generator.config.filters if known else 64
         memory = default_memory(device) if memory is None else memory
@@ -94,7 +148,7 @@ def derain_image(
         parts = list(product(_parts(rows, tile, margin), _parts(columns, tile, margin)))
     # Where a norm's statistics come from depends on the picture alone, not on the memory at hand.
     sampled = len(parts) > 1 or rows * columns > (WINDOWS * WINDOW) ** 2
-    if known and (sampled or generator.config.norm == "none"):
+    if known and (sampled or not generator.config.normalises):
         run = fix_statistics(generator, images(_windows(rows, columns)), dtype)
     else:
         run = plain
@@ -174,8 +228,7 @@ def derain_files(
 
 def _plan(inputs: Iterable[str | Path], out: Path) -> dict[Path, Path]:
     """Which input goes to which output."""
-    if out.exists() and not out.is_dir():
-        raise ImageError(f"{out} is a file; name a folder for the derained pictures.")
+    refuse_unwritable(out, folder=True)
     sources: dict[Path, Path] = {}
     for item in map(Path, inputs):
         if item.is_file():

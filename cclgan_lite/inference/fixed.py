@@ -17,23 +17,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cclgan_lite.networks import GeneratorConfig, ResNetGenerator
+from cclgan_lite.networks import Generator
 
 
 @torch.inference_mode()
 def fix_statistics(
-    generator: ResNetGenerator, sample: Tensor, dtype: torch.dtype = torch.float32
+    generator: Generator, sample: Tensor, dtype: torch.dtype = torch.float32
 ) -> Callable[[Tensor], Tensor]:
     """`generator` with every norm fixed to its statistics over all of `sample`, [B, 3, h, w].
 
     The result maps float32 images [B, 3, H, W], H and W multiples of 4, to float32 images. Its
     convolutions compute in `dtype`, channels last; `generator` itself stays as it is.
     """
+    config = generator.config
+    plain = replace(config, norm="none") if config.normalises else config
     with torch.device("meta"):  # draws no random numbers
-        network = ResNetGenerator(replace(generator.config, norm="none"), generator.adds_rain)
+        network = plain.build(generator.adds_rain)
     weights = {name: value.clone() for name, value in generator.state_dict().items()}
     network.load_state_dict(weights, assign=True)
-    if generator.config.norm == "instance":
+    if config.normalises:
         normed = [
             module
             for module in network.modules()
@@ -50,16 +52,6 @@ def fix_statistics(
         lambda _, images: images[0].to(dtype, memory_format=torch.channels_last)
     )
     return torch.inference_mode()(network)
-
-
-def context(config: GeneratorConfig) -> int:
-    """How far an output pixel sees without norms: rows above and below it, a multiple of 4.
-
-    The sum over the layers of kernel radius times stride: 3 for the stem and the last layer, 1
-    and 2 going down, 8 for the two convolutions of a block, 4 and 2 going up; blurs likewise.
-    """
-    radius = 15 + 8 * config.blocks + 9 * config.antialias + 3 * config.high_pass
-    return -(-radius // 4) * 4
 
 
 def _fold_norm(conv: nn.Conv2d | nn.ConvTranspose2d, _, output: Tensor) -> Tensor:

@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import json
 from importlib import resources
+from os import PathLike
 from pathlib import Path
 
-import cattrs
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from cclgan_lite.networks import GeneratorConfig, ResNetGenerator, tiny_clip
+from cclgan_lite.networks import Generator, NetworkConfig, tiny_clip
+from cclgan_lite.serialization import from_plain, to_plain
 
 FORMAT = "cclgan_lite derainer 1"
-_converter = cattrs.Converter(forbid_extra_keys=True)  # else an option could go unheard
+DEFAULT_WEIGHTS = "light"
 TRAINED_ON = {"light": "bundled data", "demo": "bundled data"}  # the shipped ones
 
 
-def derainer_bytes(derainer: ResNetGenerator, dtype: torch.dtype = torch.float32) -> bytes:
+def derainer_bytes(derainer: Generator, dtype: torch.dtype = torch.float32) -> bytes:
     """The content of a weights file for `derainer`; float16 halves it for shipping."""
-    metadata = {"format": FORMAT, "generator": json.dumps(cattrs.unstructure(derainer.config))}
+    plain = to_plain(derainer.config, NetworkConfig)
+    metadata = {"format": FORMAT, "generator": json.dumps(plain)}
     state = derainer.state_dict()
     tensors = {k: v.detach().to("cpu", dtype).contiguous() for k, v in state.items()}
     return save(tensors, metadata)
@@ -37,7 +39,7 @@ def shipped_weights() -> dict[str, Path]:
     return {p.stem: p for p in files if p.suffix == ".safetensors" and p.stem != tiny_clip.NAME}
 
 
-def load_derainer(name_or_path: str | Path, device: torch.device | str = "cpu") -> ResNetGenerator:
+def load_derainer(name_or_path: str | PathLike, device: torch.device | str = "cpu") -> Generator:
     """A derainer in evaluation mode: a shipped name, a weights file, or a run folder.
 
     Raises FileNotFoundError or ValueError, naming the file and the remedy.
@@ -64,14 +66,29 @@ def load_derainer(name_or_path: str | Path, device: torch.device | str = "cpu") 
             f"{path} was not written by cclgan_lite: give the derainer.safetensors of a run"
         )
     try:
-        config = _converter.structure(json.loads(metadata["generator"]), GeneratorConfig)
-    except (KeyError, TypeError, ValueError, cattrs.BaseValidationError) as error:
+        config = from_plain(_with_kind(json.loads(metadata["generator"])), NetworkConfig)
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
-            f"{path} is damaged or from another version of cclgan_lite: give one written by this"
+            f"{path} is damaged or from another version of cclgan_lite ({error}): give one "
+            "written by this"
         ) from error
-    derainer = ResNetGenerator(config)
+    derainer = config.build()
     try:
         derainer.load_state_dict(tensors)
     except RuntimeError as error:
         raise ValueError(f"{path} does not hold the network it describes: {error}") from error
     return derainer.eval().requires_grad_(False).to(device)
+
+
+def _with_kind(config: dict) -> dict:
+    """Version 0.1.0 had one generator for all; what its switches say is now a kind."""
+    if "kind" in config:
+        return config
+    switches = config.pop("skips", False), config.pop("high_pass", False)
+    if all(switches) and config["head"] == "grey_layer":
+        return {key: config[key] for key in ("filters", "blocks", "taps")} | {
+            "kind": "RestorationConfig"
+        }
+    if any(switches):
+        raise ValueError("its generator is no longer part of the package")
+    return config | {"kind": "GeneratorConfig"}

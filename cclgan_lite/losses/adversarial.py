@@ -1,4 +1,4 @@
-"""Adversarial losses, eq. 8-10: each judge tells real from generated, each generator fools one.
+"""Adversarial losses, eq. 8-10: a discriminator tells real from generated, a generator fools it.
 
 The paper builds on CycleGAN, hence LSGAN; the authors' code defaults to hinge. No image pool.
 """
@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cclgan_lite.losses.term import Look, Views
+from cclgan_lite.validation import at_least, check
 
 Form = Literal["lsgan", "hinge"]
 
@@ -37,16 +38,22 @@ class Adversarial:
 
     weight: float = 1.0
     form: Form = "lsgan"
-    games: tuple[tuple[str, str, str], ...] = (  # (judge, real image, generated image)
-        ("judge_clean", "clean", "derained"),
-        ("judge_rainy", "rainy", "rained"),
+    roles: tuple[tuple[str, str, str], ...] = (  # (discriminator, real image, generated image)
+        ("discriminator_clean", "clean", "derained"),
+        ("discriminator_rainy", "rainy", "rained"),
     )
 
+    def __post_init__(self):
+        check(self, weight=at_least(0))
+
     def looks(self) -> list[Look]:
-        return [Look(j, image, "logits") for j, *images in self.games for image in images]
+        return [Look(d, image, "logits") for d, *images in self.roles for image in images]
 
     def __call__(self, step: Views) -> dict[str, Tensor]:
-        logits = [(step.logits(j, real), step.logits(j, fake)) for j, real, fake in self.games]
+        logits = [(step.logits(d, real), step.logits(d, fake)) for d, real, fake in self.roles]
         generators = [generator_loss(fake, self.form) for _, fake in logits]
-        judges = [discriminator_loss(real, fake, self.form) for real, fake in logits]
-        return {"generators": sum(generators) / len(generators), "discriminators": sum(judges)}
+        discriminators = sum(discriminator_loss(real, fake, self.form) for real, fake in logits)
+        return {
+            "generators": sum(generators) / len(generators),
+            "discriminators": discriminators,
+        }

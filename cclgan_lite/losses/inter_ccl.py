@@ -2,7 +2,7 @@
 
 On D_n: the derained n~ and the rederained n* are near the clean n and near each other, far from
 the rainy r. Mirrored on D_r. The text says that this steers the generators and sharpens the
-discriminators, so both descend it (`players`); the published code freezes the discriminator.
+discriminators, so both descend it (`trains`); the published code freezes the discriminator.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from torch import Tensor
 from cclgan_lite.losses.contrastive import Form, distance, info_nce, ratio, weighted_sum
 from cclgan_lite.losses.term import Look, Views
 from cclgan_lite.networks.projection import sample_places
+from cclgan_lite.validation import above, at_least, check
 
 
 def inter_ccl(
@@ -49,7 +50,7 @@ def inter_ccl(
 
 @dataclass(frozen=True)
 class InterCCL:
-    """Eq. 6: the sum of both sides. `real_weight=0` or `fake_weight=0` gives Table 4."""
+    """Eq. 6, the sum of 4 and 5. `real_weight=0` or `fake_weight=0` gives Table 4."""
 
     weight: float = 0.005
     form: Form = "ratio"
@@ -58,22 +59,32 @@ class InterCCL:
     temperature: float = 0.07
     eps: float = 1e-7
     patches: int = 256
-    players: tuple[str, ...] = ("generators", "discriminators")
-    sides: tuple[tuple[str, str, str, str, str], ...] = (
-        # (judge, generated, reconstructed, real positive, negative)
-        ("judge_clean", "derained", "rederained", "clean", "rainy"),
-        ("judge_rainy", "rained", "rerained", "rainy", "clean"),
+    trains: tuple[str, ...] = ("generators", "discriminators")
+    roles: tuple[tuple[str, str, str, str, str], ...] = (
+        # (discriminator, generated, reconstructed, real positive, negative)
+        ("discriminator_clean", "derained", "rederained", "clean", "rainy"),
+        ("discriminator_rainy", "rained", "rerained", "rainy", "clean"),
     )
 
+    def __post_init__(self):
+        check(
+            self,
+            **dict.fromkeys(("weight", "real_weight", "fake_weight"), at_least(0)),
+            **dict.fromkeys(("temperature", "eps"), above(0)),
+            patches=at_least(1),
+        )
+        if not self.real_weight + self.fake_weight:
+            raise ValueError("real_weight and fake_weight are both 0: set weight to 0 for that")
+
     def looks(self) -> list[Look]:
-        return [Look(judge, image) for judge, *images in self.sides for image in images]
+        return [Look(d, image) for d, *images in self.roles for image in images]
 
     def __call__(self, step: Views) -> dict[str, Tensor]:
         total = 0.0
-        for judge, *images in self.sides:
-            features = [step.features(judge, image) for image in images]
+        for discriminator, *images in self.roles:
+            features = [step.features(discriminator, image) for image in images]
             places = sample_places(features[0], self.patches)
-            mlp = step.networks[f"{judge}_mlp"]
+            mlp = step.networks[f"{discriminator}_mlp"]
             projected = [mlp(f, places) for f in features]
             losses = [
                 inter_ccl(
@@ -87,4 +98,4 @@ class InterCCL:
                 for tap in places
             ]
             total = total + sum(losses) / len(losses)
-        return dict.fromkeys(self.players, total)
+        return dict.fromkeys(self.trains, total)

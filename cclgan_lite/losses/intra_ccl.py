@@ -12,6 +12,7 @@ from torch import Tensor
 
 from cclgan_lite.losses.contrastive import Form, distance, info_nce, ratio, weighted_sum
 from cclgan_lite.losses.term import Look, Views
+from cclgan_lite.validation import above, at_least, check
 
 
 def intra_ccl(
@@ -49,25 +50,34 @@ class IntraCCL:
     fake_weight: float = 0.1
     temperature: float = 0.07
     eps: float = 1e-7
-    branches: tuple[tuple[str, str, str, str], ...] = (
+    roles: tuple[tuple[str, str, str, str], ...] = (
         # (anchor, positive, real negative, fake negative)
         ("rerained", "rainy", "clean", "derained"),
         ("rederained", "clean", "rainy", "rained"),
     )
 
+    def __post_init__(self):
+        check(
+            self,
+            **dict.fromkeys(("weight", "real_weight", "fake_weight"), at_least(0)),
+            **dict.fromkeys(("temperature", "eps"), above(0)),
+        )
+        if not self.real_weight + self.fake_weight:
+            raise ValueError("real_weight and fake_weight are both 0: set weight to 0 for that")
+
     def looks(self) -> list[Look]:
         return [
             Look("embedder", image, gradient=i == 0)
-            for branch in self.branches
-            for i, image in enumerate(branch)
+            for images in self.roles
+            for i, image in enumerate(images)
         ]
 
     def __call__(self, step: Views) -> dict[str, Tensor]:
         losses = []
-        for branch in self.branches:
+        for images in self.roles:
             losses.append(
                 intra_ccl(
-                    *(step.features("embedder", image)["embedding"] for image in branch),
+                    *(step.features("embedder", image)["embedding"] for image in images),
                     real_weight=self.real_weight,
                     fake_weight=self.fake_weight,
                     form=self.form,

@@ -2,7 +2,7 @@
 
 The text names input and output of one generator. The published code averages four terms:
 r -> n~, n -> r~, n~ -> r*, r~ -> n*. The first two come free: r* = G_r(n~) encodes n~ anyway.
-The other two need one more encoder pass each; `pairs` is the switch.
+The other two need one more encoder pass each; `roles` is the switch.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from torch import Tensor
 from cclgan_lite.losses.contrastive import patch_nce
 from cclgan_lite.losses.term import Look, Views
 from cclgan_lite.networks.projection import sample_places
+from cclgan_lite.validation import above, at_least, check
 
 # (encoder of the input, input, encoder of the output, output)
-TEXT_PAIRS = (
+TEXT_ROLES = (
     ("derainer", "rainy", "rainer", "derained"),
     ("rainer", "clean", "derainer", "rained"),
 )
-CODE_PAIRS = (
-    *TEXT_PAIRS,
+CODE_ROLES = (
+    *TEXT_ROLES,
     ("rainer", "derained", "derainer", "rerained"),
     ("derainer", "rained", "rainer", "rederained"),
 )
@@ -30,19 +31,22 @@ CODE_PAIRS = (
 
 @dataclass(frozen=True)
 class LCL:
-    """Mean of `patch_nce` over pairs and taps. Each encoder has its own `<encoder>_mlp`."""
+    """Mean of `patch_nce` over roles and taps. Each encoder has its own `<encoder>_mlp`."""
 
     weight: float = 2.0
     temperature: float = 0.07
     patches: int = 256  # places per tap: one positive and 255 negatives for each query
-    pairs: tuple[tuple[str, str, str, str], ...] = TEXT_PAIRS
+    roles: tuple[tuple[str, str, str, str], ...] = TEXT_ROLES
+
+    def __post_init__(self):
+        check(self, weight=at_least(0), temperature=above(0), patches=at_least(2))
 
     def looks(self) -> list[Look]:
         return []
 
     def __call__(self, step: Views) -> dict[str, Tensor]:
         losses = []
-        for key_encoder, source, query_encoder, output in self.pairs:
+        for key_encoder, source, query_encoder, output in self.roles:
             keys = step.features(key_encoder, source)
             places = sample_places(keys, self.patches)
             with torch.no_grad():  # keys are constants

@@ -17,29 +17,33 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cclgan_lite.losses.term import Look, Views
+from cclgan_lite.validation import at_least, check
 
 
 @dataclass(frozen=True)
 class PixelL1:
-    """Mean over the pairs (image, target) of their mean absolute difference.
+    """Mean over `roles`, pairs (image, target), of their mean absolute difference.
 
-    With a `knee` k, differences d below it count d^2 / (2 k), larger ones |d| - k / 2. Most pixels
-    have no rain, so the best guess of an untrained derainer under L1 is no rain at all, and there
-    it stays; the quadratic part follows the mean, not the median.
+    With a `beta` b above 0, differences d below it count d^2 / (2 b), larger ones |d| - b / 2.
+    Most pixels have no rain, so the best guess of an untrained derainer under L1 is no rain at
+    all, and there it stays; the quadratic part follows the mean, not the median.
     """
 
     weight: float
-    pairs: tuple[tuple[str, str], ...]
-    audience: str = "generators"  # who descends it: all generators, or one network
-    knee: float = 0.0  # if above 0, smaller differences count quadratically (Huber)
+    roles: tuple[tuple[str, str], ...]
+    trains: str = "generators"  # who descends it: all generators, or one network
+    beta: float = 0.0  # if above 0, smaller differences count quadratically (Huber)
+
+    def __post_init__(self):
+        check(self, weight=at_least(0), beta=at_least(0))
 
     def looks(self) -> list[Look]:
         return []
 
     def __call__(self, step: Views) -> dict[str, Tensor]:
-        images = [(step.image(a), step.image(b)) for a, b in self.pairs]
-        losses = [F.smooth_l1_loss(a, b, beta=self.knee) for a, b in images]
-        return {self.audience: sum(losses) / len(losses)}
+        images = [(step.image(a), step.image(b)) for a, b in self.roles]
+        losses = [F.smooth_l1_loss(a, b, beta=self.beta) for a, b in images]
+        return {self.trains: sum(losses) / len(losses)}
 
 
 def cycle(weight: float) -> PixelL1:
@@ -51,12 +55,12 @@ def identity(weight: float) -> PixelL1:
 
 
 def rederain(weight: float) -> PixelL1:
-    return PixelL1(weight, (("rederained", "clean"),), audience="derainer")
+    return PixelL1(weight, (("rederained", "clean"),), trains="derainer")
 
 
 def rehearsal(weight: float) -> PixelL1:
-    return PixelL1(weight, (("dried", "clean"),), audience="derainer", knee=0.1)
+    return PixelL1(weight, (("derained_rendered", "practice"),), trains="derainer", beta=0.1)
 
 
 def transplant(weight: float) -> PixelL1:
-    return PixelL1(weight, (("wrung", "clean"),), audience="derainer", knee=0.1)
+    return PixelL1(weight, (("derained_transplanted", "clean"),), trains="derainer", beta=0.1)

@@ -1,9 +1,9 @@
 """What a loss term is, and what it may ask of a training step.
 
 A term is a frozen dataclass: its weight and constants are its fields, so that a recipe is data.
-Called with a step it returns one scalar per audience: a player ({"generators": ...,
+Called with a step it returns one scalar for each whom it trains: a player ({"generators": ...,
 "discriminators": ...}) or one network ({"derainer": ...}). The trainer multiplies by the weight,
-adds up, and each audience descends its own sum.
+adds up, and each descends its own sum.
 """
 
 from __future__ import annotations
@@ -49,4 +49,4 @@ class Term(Protocol):
         """The images that viewers must look at for this term."""
 
     def __call__(self, step: Views) -> dict[str, Tensor]:
-        """`{audience: scalar}`, unweighted."""
+        """`{player or network: scalar}`, unweighted."""

@@ -9,48 +9,32 @@ what nobody reads is not computed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import Literal
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from cclgan_lite.losses import LCL, Adversarial, InterCCL, IntraCCL, PixelL1
 from cclgan_lite.losses.pixel import identity, rederain, rehearsal, transplant
-from cclgan_lite.losses.term import Term
+from cclgan_lite.methods.base import Made, Method, Pass, Player, Wiring
+from cclgan_lite.methods.operators import Transplant, pour, same
 from cclgan_lite.networks import (
     DiscriminatorConfig,
     GeneratorConfig,
+    NetworkConfig,
     PatchDiscriminator,
-    PatchProjection,
-    ResNetGenerator,
+    projections,
 )
 from cclgan_lite.networks.embedder import build_embedder
+from cclgan_lite.validation import above, at_least, check
 
 
 @dataclass(frozen=True)
-class Transplant:
-    """The rain that the derainer sees in one picture, on another: n + k max(0, r - n~).
-
-    Self-collaboration (Lin et al., "Unsupervised image denoising in real-world scenarios via
-    self-collaboration parallel generative adversarial branches", ICCV 2023) for rain: the better
-    the derainer, the better the pairs it makes for itself. No gradient flows through the layer,
-    else it would learn to make easy pairs.
-    """
-
-    strength: tuple[float, float] = (0.7, 1.2)  # k is drawn from here, for variety
-
-    def __call__(self, clean: Tensor, rainy: Tensor, derained: Tensor) -> Tensor:
-        """[B, 3, H, W] each, in [-1, 1]; scenes of `clean` and `rainy` are unrelated."""
-        low, high = self.strength
-        k = low + (high - low) * torch.rand((), device=clean.device)  # one for all processes
-        return (clean + k * (rainy - derained).detach().clamp(min=0)).clamp(max=1)
-
-
-@dataclass(frozen=True)
-class CCLGAN:
-    generator: GeneratorConfig = GeneratorConfig()
+class CCLGAN(Method):
+    generator: NetworkConfig = GeneratorConfig()
     discriminator: DiscriminatorConfig = DiscriminatorConfig()
     embedder: str = "random"  # intra-CCL's space: CLIP is "ViT-B-32/openai", random the control
+    rain: Literal["invented", "given"] = "invented"  # what the rainer starts from, see `wiring`
     projection: int = 256  # width of every MLP
     discriminator_speed: float = 1.0  # discriminators' learning rate / generators' learning rate
 
@@ -63,58 +47,54 @@ class CCLGAN:
     rehearsal: PixelL1 = rehearsal(0.0)
     transplant: PixelL1 = transplant(0.0)
 
-    delivers = "derainer"  # the network that the user wants
-    grid = (("rainy", "derained", "rerained"), ("clean", "rained", "rederained"))  # of samples
+    grid = (("rainy", "derained", "rerained"), ("clean", "rained", "rederained"))
 
-    wiring = {  # image: (network, its input)
-        "derained": ("derainer", "rainy"),
-        "rained": ("rainer", "clean"),
-        "rerained": ("rainer", "derained"),
-        "rederained": ("derainer", "rained"),
-        "identity_clean": ("derainer", "clean"),
-        "identity_rainy": ("rainer", "rainy"),
-        "dried": ("derainer", "showered"),
-        "drenched": (Transplant(), "clean", "rainy", "derained"),
-        "wrung": ("derainer", "drenched"),
-    }
+    @property
+    def wiring(self) -> Wiring:
+        """Who makes which image.
 
-    def terms(self) -> dict[str, Term]:
-        """The losses that have a weight, by name."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {name: term for name, term in values.items() if getattr(term, "weight", 0)}
-
-    def networks(self) -> dict[str, nn.Module]:
-        """Freshly initialised networks by name; only those that the terms use."""
-        networks = {
-            "derainer": ResNetGenerator(self.generator),
-            "rainer": ResNetGenerator(self.generator, adds_rain=True),
+        A rainer that has to invent rain is a weak player. Where rain is `given`, a rendered shower
+        lies over its input already, and it only makes that look real (Shrivastava et al.,
+        "Learning from simulated and unsupervised images through adversarial training", 2017).
+        """
+        given = self.rain == "given"
+        return {
+            "derained": Pass("derainer", "rainy"),
+            "rained": Pass("rainer", "poured_clean" if given else "clean"),
+            "rerained": Pass("rainer", "poured_derained" if given else "derained"),
+            "rederained": Pass("derainer", "rained"),
+            "identity_clean": Pass("derainer", "clean"),
+            "identity_rainy": Pass("rainer", "rainy"),
+            "derained_rendered": Pass("derainer", "rendered"),
+            "practice": Made(same, ("clean",)),  # unless the data has it
+            "poured_clean": Made(pour, ("clean", "rendered", "practice")),
+            "poured_derained": Made(pour, ("derained", "rendered", "practice")),
+            "transplanted": Made(Transplant(), ("clean", "rainy", "derained")),
+            "derained_transplanted": Pass("derainer", "transplanted"),
         }
-        terms = self.terms()
+
+    def __post_init__(self):
+        check(self, projection=at_least(1), discriminator_speed=above(0))
+
+    def players(self) -> dict[str, Player]:
+        terms, discriminators = self.terms(), {}
+        generators = {
+            "derainer": self.generator.build(),
+            "rainer": self.generator.build(adds_rain=True),
+        }
         if "adversarial" in terms or "inter" in terms:
-            networks |= {
-                judge: PatchDiscriminator(self.discriminator)
-                for judge in ("judge_clean", "judge_rainy")
+            discriminators = {
+                "discriminator_clean": PatchDiscriminator(self.discriminator),
+                "discriminator_rainy": PatchDiscriminator(self.discriminator),
             }
         if "lcl" in terms:
-            networks |= self._mlps(networks, "derainer", "rainer")
+            generators |= projections(generators, self.projection)
         if "inter" in terms:
-            networks |= self._mlps(networks, "judge_clean", "judge_rainy")
-        if "intra" in terms:
-            networks["embedder"] = build_embedder(self.embedder)
-        return networks
-
-    def players(self) -> dict[str, tuple[tuple[str, ...], float]]:
-        """Who descends what: {player: (its networks, its learning rate's factor)}."""
+            discriminators |= projections(discriminators, self.projection)
         return {
-            "generators": (("derainer", "rainer", "derainer_mlp", "rainer_mlp"), 1.0),
-            "discriminators": (
-                ("judge_clean", "judge_rainy", "judge_clean_mlp", "judge_rainy_mlp"),
-                self.discriminator_speed,
-            ),
+            "generators": Player(generators),
+            "discriminators": Player(discriminators, self.discriminator_speed),
         }
 
-    def _mlps(self, networks: dict[str, nn.Module], *encoders: str) -> dict[str, nn.Module]:
-        return {
-            f"{name}_mlp": PatchProjection(networks[name].tap_channels(), self.projection)
-            for name in encoders
-        }
+    def frozen(self) -> dict[str, nn.Module]:
+        return {"embedder": build_embedder(self.embedder)} if "intra" in self.terms() else {}

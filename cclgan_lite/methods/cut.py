@@ -1,4 +1,4 @@
-"""CUT (Park et al. 2020) as data: one generator, one judge, and a contrast of places.
+"""CUT (Park et al. 2020) as data: one generator, one discriminator, and a contrast of places.
 
 PatchNCE is our LCL with the generator itself as encoder of both images, also on a clean image
 and its derained self (their identity term). Taps as theirs, but for the shallowest: where CUT
@@ -9,34 +9,49 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import nn
-
-from cclgan_lite.losses import LCL, Adversarial, InterCCL, IntraCCL
-from cclgan_lite.methods.cclgan import CCLGAN
-from cclgan_lite.networks import GeneratorConfig
+from cclgan_lite.losses import LCL, Adversarial
+from cclgan_lite.methods.base import Method, Pass, Player
+from cclgan_lite.networks import (
+    DiscriminatorConfig,
+    GeneratorConfig,
+    NetworkConfig,
+    PatchDiscriminator,
+    projections,
+)
+from cclgan_lite.validation import above, at_least, check
 
 
 @dataclass(frozen=True)
-class CUT(CCLGAN):
-    generator: GeneratorConfig = GeneratorConfig(
-        taps=("stem", "down1", "down2", "block1", "block5")
-    )
-    adversarial: Adversarial = Adversarial(games=(("judge_clean", "clean", "derained"),))
+class CUT(Method):
+    generator: NetworkConfig = GeneratorConfig(taps=("stem", "down1", "down2", "block1", "block5"))
+    discriminator: DiscriminatorConfig = DiscriminatorConfig()
+    projection: int = 256  # width of the MLPs
+    discriminator_speed: float = 1.0  # discriminator's learning rate / generator's learning rate
+
+    adversarial: Adversarial = Adversarial(roles=(("discriminator_clean", "clean", "derained"),))
     lcl: LCL = LCL(
         weight=1.0,
-        pairs=(
+        roles=(
             ("derainer", "rainy", "derainer", "derained"),
             ("derainer", "clean", "derainer", "identity_clean"),
         ),
     )
-    intra: IntraCCL = IntraCCL(weight=0.0)
-    inter: InterCCL = InterCCL(weight=0.0)
 
     grid = (("rainy", "derained"), ("clean", "identity_clean"))
+    wiring = {
+        "derained": Pass("derainer", "rainy"),
+        "identity_clean": Pass("derainer", "clean"),
+    }
 
-    def networks(self) -> dict[str, nn.Module]:
+    def __post_init__(self):
+        check(self, projection=at_least(1), discriminator_speed=above(0))
+
+    def players(self) -> dict[str, Player]:
+        generators = {"derainer": self.generator.build()}
+        discriminators = {"discriminator_clean": PatchDiscriminator(self.discriminator)}
+        if "lcl" in self.terms():
+            generators |= projections(generators, self.projection)
         return {
-            name: network
-            for name, network in super().networks().items()
-            if not name.startswith(("rainer", "judge_rainy"))
+            "generators": Player(generators),
+            "discriminators": Player(discriminators, self.discriminator_speed),
         }

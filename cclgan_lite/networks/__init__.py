@@ -1,17 +1,37 @@
-"""The networks. Each returns the feature taps asked for in the pass that gives its output."""
+"""The networks. Each returns the feature taps asked for in the pass that gives its output.
 
+base.py            what every generator is
+generator.py       the paper's ResNet
+restoration.py     a generator that only takes rain off
+discriminator.py   PatchGAN
+projection.py      the MLPs of contrastive losses
+embedder.py        CLIP and its stand-ins
+"""
+
+from cclgan_lite.networks.base import Generator, NetworkConfig
 from cclgan_lite.networks.discriminator import DiscriminatorConfig, PatchDiscriminator
 from cclgan_lite.networks.generator import GeneratorConfig, ResNetGenerator
-from cclgan_lite.networks.high_pass import high_pass
-from cclgan_lite.networks.projection import PatchProjection, gather_patches, sample_places
+from cclgan_lite.networks.layers import high_pass
+from cclgan_lite.networks.projection import (
+    PatchProjection,
+    gather_patches,
+    projections,
+    sample_places,
+)
+from cclgan_lite.networks.restoration import RestorationConfig, RestorationGenerator
 
 __all__ = [
     "DiscriminatorConfig",
+    "Generator",
     "GeneratorConfig",
+    "NetworkConfig",
     "PatchDiscriminator",
     "PatchProjection",
     "ResNetGenerator",
+    "RestorationConfig",
+    "RestorationGenerator",
     "gather_patches",
     "high_pass",
+    "projections",
     "sample_places",
 ]

@@ -1,7 +1,8 @@
 """The PatchGAN discriminator (Isola et al. 2017), CCLGAN section IV-A.
 
-Two of them: `judge_clean` (D_n) tells clean from derained images, `judge_rainy` (D_r) tells rainy
-from rained ones. Their first layers are also the encoders E_D of inter-CCL (section III-B).
+Two of them: `discriminator_clean` (D_n) tells clean from derained images, `discriminator_rainy`
+(D_r) rainy from rained ones. Their first layers are also the encoders E_D of inter-CCL (section
+III-B).
 """
 
 from __future__ import annotations
@@ -14,9 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from cclgan_lite.networks.high_pass import high_pass
-from cclgan_lite.networks.init import init_weights
-from cclgan_lite.networks.norm import instance_norm
+from cclgan_lite.networks.layers import high_pass, init_weights, instance_norm
+from cclgan_lite.validation import at_least, check
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,12 @@ class DiscriminatorConfig:
     norm: Literal["instance", "spectral", "none"] = "instance"  # instance: not first and last
     high_pass: bool = False  # judge only fine structure: rain is a faint high frequency
     taps: tuple[str, ...] = ("conv2", "conv3")  # features that inter-CCL compares (their code)
+
+    def __post_init__(self):
+        check(self, filters=at_least(1), layers=at_least(1))
+        names = [f"conv{i + 1}" for i in range(self.layers + 2)]
+        if unknown := set(self.taps) - set(names):
+            raise ValueError(f"taps: no tap {sorted(unknown)}; there are {names}")
 
 
 class PatchDiscriminator(nn.Module):
@@ -53,20 +59,25 @@ class PatchDiscriminator(nn.Module):
             for conv in self.convs.values():
                 spectral_norm(conv)
 
+    @property
+    def taps(self) -> tuple[str, ...]:
+        """The taps that losses read."""
+        return self.config.taps
+
     def tap_channels(self) -> dict[str, int]:
-        """Channels of every tap in `config.taps`."""
-        return {tap: self.convs[tap].out_channels for tap in self.config.taps}
+        """Channels of every tap in `taps`."""
+        return {tap: self.convs[tap].out_channels for tap in self.taps}
 
     def forward(
-        self, image: Tensor, taps: Collection[str] = (), judged: int | None = None
+        self, image: Tensor, taps: Collection[str] = (), count: int | None = None
     ) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
         """Logits; with `taps`, also `{tap: features}` of the same pass.
 
-        `judged`: only the first so many images of the batch go on to logits; the others stop
-        after the deepest tap, since inter-CCL needs nothing beyond it.
+        `count`: only the first so many images of the batch go on to logits; the others stop after
+        the deepest tap, since inter-CCL needs nothing beyond it.
         """
-        if missing := set(taps) - set(self.convs):
-            raise ValueError(f"no tap {sorted(missing)}; this discriminator has {[*self.convs]}")
+        if unknown := set(taps) - set(self.convs):
+            raise ValueError(f"no tap {sorted(unknown)}; this discriminator has {[*self.convs]}")
         features = {}
         x = high_pass(image) if self.config.high_pass else image
         for i, (name, conv) in enumerate(self.convs.items()):
@@ -75,10 +86,14 @@ class PatchDiscriminator(nn.Module):
             x = conv(x)
             if name in taps:
                 features[name] = x
-            if judged is not None and len(features) == len(taps):
-                if judged == 0:
+            if count is not None and len(features) == len(taps):
+                if count == 0:
                     return x[:0], features
-                x, judged = x[:judged], None
+                x, count = x[:count], None
             if 0 < i <= self.config.layers and self.config.norm == "instance":
                 x = instance_norm(x)
         return (x, features) if taps else x
+
+    def encode(self, image: Tensor, taps: Collection[str]) -> dict[str, Tensor]:
+        """Only `{tap: features}`: the pass stops at the deepest tap."""
+        return self(image, taps, count=0)[1] if taps else {}

@@ -1,16 +1,15 @@
 """Frozen image embedders: the semantic space of intra-CCL (section III-B).
 
-Any module will do that is called as `embedder(image, taps)` with images [B, 3, H, W] in [-1, 1],
-has `config.taps == ("embedding",)`, and returns `(embedding, {"embedding": embedding})` with
-embeddings [B, C], differentiable with respect to the image.
+Any module will do that has `taps = ("embedding",)` and `encode(image, taps)`, which turns images
+[B, 3, H, W] in [-1, 1] into `{"embedding": [B, C]}`, differentiable with respect to the image.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Collection
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Literal
 
 import torch
@@ -43,7 +42,7 @@ class ImageEmbedder(nn.Module):
     square crops of training are the same under both. Takes `visual` over and freezes it.
     """
 
-    config = SimpleNamespace(taps=("embedding",))
+    taps = ("embedding",)
 
     def __init__(self, visual: nn.Module, crop: Crop = "squash"):
         super().__init__()
@@ -63,11 +62,14 @@ class ImageEmbedder(nn.Module):
             visual.output_tokens = True
         freeze(self)
 
-    def forward(self, image: Tensor, taps=(), judged=None):
-        """Raw embeddings [B, C]; with `taps` also {tap: features} of the same pass.
+    def forward(self, image: Tensor) -> Tensor:
+        """Raw embeddings [B, C]."""
+        return self.encode(image, ("embedding",))["embedding"]
 
-        Taps: "embedding" [B, C] and "tokens" [B, P, C], see `patch_tokens`. Raises ValueError for
-        others, and for tokens of a model that has none.
+    def encode(self, image: Tensor, taps: Collection[str]) -> dict[str, Tensor]:
+        """{tap: features}: "embedding" [B, C] and "tokens" [B, P, C], see `patch_tokens`.
+
+        Raises ValueError for other taps, and for tokens of a model that has none.
         """
         if unknown := set(taps) - {"embedding", "tokens"}:
             raise ValueError(f"no tap {unknown}; there are 'embedding' and 'tokens'")
@@ -84,7 +86,7 @@ class ImageEmbedder(nn.Module):
                 if self.visual.final_ln_after_pool:
                     tokens = self.visual.ln_post(tokens)
                 features["tokens"] = tokens @ self.visual.proj
-        return (embedding, {tap: features[tap] for tap in taps}) if taps else embedding
+        return {tap: features[tap] for tap in taps}
 
     def normalized(self, image: Tensor) -> Tensor:
         """Embeddings [B, C] of length one, as CLIP compares them with texts."""
@@ -97,7 +99,7 @@ class ImageEmbedder(nn.Module):
         CLIP trained only its class token, so that what they say of their own place is noisy; CLIP
         surgery changes the attention to mend that. Raises ValueError for ResNets.
         """
-        return self(image, taps=("tokens",))[1]["tokens"]
+        return self.encode(image, ("tokens",))["tokens"]
 
     def preprocess(self, image: Tensor) -> Tensor:
         """What the tower sees, [B, 3, *size]: resized, [-1, 1] -> [0, 1] -> normalised."""
@@ -130,7 +132,7 @@ class RandomEmbedder(nn.Module):
     It stands in for CLIP in tests, and as the control that shows what CLIP's knowledge adds.
     """
 
-    config = SimpleNamespace(taps=("embedding",))
+    taps = ("embedding",)
 
     def __init__(self, width: int = 64, seed: int = 0):
         super().__init__()
@@ -142,9 +144,11 @@ class RandomEmbedder(nn.Module):
             self.features = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(4), nn.Flatten())
         freeze(self)
 
-    def forward(self, image: Tensor, taps=(), judged=None):
-        embedding = self.features(image)
-        return (embedding, {"embedding": embedding}) if taps else embedding
+    def forward(self, image: Tensor) -> Tensor:
+        return self.features(image)
+
+    def encode(self, image: Tensor, taps: Collection[str]) -> dict[str, Tensor]:
+        return {"embedding": self(image)}
 
 
 def freeze(network: nn.Module) -> nn.Module:
@@ -180,6 +184,8 @@ def load_clip(
     `embedder.normalized(images)` are cosines. Names and errors as in `build_embedder`; `random`
     has no texts.
     """
+    if name == "random":
+        raise ValueError("the embedder random has no texts: name a CLIP model, or tiny-rain-clip")
     model, tokenizer = _load(name)
     freeze(model)
 
@@ -236,6 +242,16 @@ def _does_not_fit(name: str, file: Path, error: Exception) -> EmbedderError:
     if not file.is_file():
         return EmbedderError(f"embedder {name!r}: there is no file {file}")
     architecture = name.partition("/")[0]
+    if zipfile.is_zipfile(file) and any("/code/" in n for n in zipfile.ZipFile(file).namelist()):
+        plain = file.with_name(f"{file.stem}-weights.pt")
+        return EmbedderError(
+            f"embedder {name!r}: {file} is a TorchScript program, as OpenAI gives them out, and "
+            "programs are not run here. Convert one that you trust into plain weights:\n"
+            f"    python -c \"import torch; w = torch.jit.load({str(file)!r}, 'cpu').state_dict();"
+            " torch.save({k: v.float() for k, v in w.items() if k not in ('input_resolution', "
+            f"'context_length', 'vocab_size')}}, {str(plain)!r})\"\n"
+            f"and name {architecture}/{plain}"
+        )
     return EmbedderError(
         f"embedder {name!r}: {file} cannot be loaded as {architecture}: {_brief(error)}"
     )
@@ -279,9 +295,8 @@ def _fetch(name: str, hub: str) -> Path:
         f"downloaded ({_brief(reason)}). On a machine with a network run\n"
         f'    python -c "import open_clip as o; '
         f"print(o.download_pretrained(o.get_pretrained_cfg('{architecture}', '{tag}')))\"\n"
-        f"and copy the folder {folder} of its cache to {cache / folder}. Without a network: "
-        f"--method.embedder {tiny_clip.NAME}, the bundled stand-in (or --method.embedder random, "
-        "a control that knows nothing of rain)."
+        f"and copy the folder {folder} of its cache to {cache / folder}. Without a network, name "
+        f"{tiny_clip.NAME} instead, the bundled stand-in."
     ) from reason
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cclgan_lite.networks.init import init_weights
+from cclgan_lite.networks.layers import init_weights
 
 
 class PatchProjection(nn.Module):
@@ -31,6 +33,14 @@ class PatchProjection(nn.Module):
             tap: F.normalize(mlp(gather_patches(features[tap], places[tap])), dim=-1)
             for tap, mlp in self.mlps.items()
         }
+
+
+def projections(encoders: Mapping[str, nn.Module], width: int) -> dict[str, nn.Module]:
+    """`<name>_mlp` for every encoder, which must offer `tap_channels()`."""
+    return {
+        f"{name}_mlp": PatchProjection(encoder.tap_channels(), width)
+        for name, encoder in encoders.items()
+    }
 
 
 def sample_places(features: dict[str, Tensor], patches: int) -> dict[str, Tensor]:

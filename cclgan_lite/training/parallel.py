@@ -52,7 +52,7 @@ class Team:
     count: int = 1
 
     @property
-    def writes(self) -> bool:
+    def is_main(self) -> bool:
         return self.rank == 0
 
     def share(self, batch: int) -> int:
@@ -112,12 +112,12 @@ class Team:
                 PartialState().wait_for_everyone()
 
     @contextmanager
-    def writer_first(self) -> Iterator[None]:
+    def main_first(self) -> Iterator[None]:
         """What the block makes is there when the other processes enter it."""
-        if not self.writes:
+        if not self.is_main:
             self.wait()
         yield
-        if self.writes:
+        if self.is_main:
             self.wait()
 
     def leave(self) -> None:

@@ -18,12 +18,10 @@ import os
 import platform
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-import cattrs
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
@@ -33,10 +31,8 @@ from torch import Tensor
 from cclgan_lite import __version__
 from cclgan_lite.device import hardware
 from cclgan_lite.files import append, write_atomically, write_json
-from cclgan_lite.methods import METHODS
+from cclgan_lite.serialization import from_plain, to_plain
 from cclgan_lite.training.config import Config
-
-_converter = cattrs.Converter(forbid_extra_keys=True)
 
 
 class RunError(RuntimeError):
@@ -49,6 +45,10 @@ class Run:
     def __init__(self, folder: Path, config: Config, rainy: Path, clean: Path):
         self.folder, self.config = folder, config
         self.rainy, self.clean = rainy, clean  # the folders it trains on
+
+    def __fspath__(self) -> str:
+        """A run can be given wherever its folder can, as weights for one."""
+        return str(self.folder)
 
     @staticmethod
     def exists(folder: Path) -> bool:
@@ -67,31 +67,32 @@ class Run:
         """Raises RunError where `folder` already holds a run."""
         cls.refuse(folder)
         run = cls(folder, config, rainy.absolute(), clean.absolute())
-        fields = {
-            "rainy": str(run.rainy),
-            "clean": str(run.clean),
-            "method": type(config.method).__name__,
-            "config": cattrs.unstructure(replace(config, method=Config.method))
-            | {"method": cattrs.unstructure(config.method)},
-        }
-        write_json(folder / "config.json", fields)
+        run.write_config()
         (folder / "checkpoints").mkdir(exist_ok=True)
         (folder / "samples").mkdir(exist_ok=True)
         return run
+
+    def write_config(self) -> None:
+        fields = {
+            "rainy": str(self.rainy.absolute()),
+            "clean": str(self.clean.absolute()),
+            "config": to_plain(self.config, Config),
+        }
+        write_json(self.folder / "config.json", fields)
 
     @classmethod
     def read(cls, folder: Path) -> Run:
         """Raises RunError where `folder` holds no run, or one that this version cannot read."""
         try:
             saved = json.loads((folder / "config.json").read_text())
-            method = _converter.structure(saved["config"].pop("method"), METHODS[saved["method"]])
-            config = replace(_converter.structure(saved["config"], Config), method=method)
+            config = from_plain(saved["config"], Config)
             return cls(folder, config, Path(saved["rainy"]), Path(saved["clean"]))
         except FileNotFoundError:
             raise RunError(f"{folder} holds no run to resume: start it without --resume") from None
-        except (KeyError, TypeError, ValueError, cattrs.BaseValidationError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise RunError(
-                f"{folder / 'config.json'} is damaged or from another version: start a new run"
+                f"{folder / 'config.json'} is damaged or from another version ({error}): start a "
+                "new run; its derainer.safetensors can still be used"
             ) from error
 
     @contextmanager
@@ -110,6 +111,15 @@ class Run:
             yield
         finally:
             lock.release()
+
+    def discard(self) -> None:
+        """Remove a run that has not taken a step, and its folder if nothing else is there."""
+        for name in ("config.json", "versions.json", "metrics.jsonl", ".lock"):
+            (self.folder / name).unlink(missing_ok=True)
+        for name in ("checkpoints", "samples"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        with suppress(OSError):
+            self.folder.rmdir()
 
     def write_versions(self, device: torch.device, precision: str, processes: int = 1) -> None:
         write_json(

@@ -9,7 +9,7 @@ import torch
 
 from cclgan_lite.course.checks import lesson_02 as checks
 from cclgan_lite.networks import GeneratorConfig, ResNetGenerator
-from cclgan_lite.networks.init import init_weights
+from cclgan_lite.networks.layers import init_weights
 from lessons.lesson import answer, built, notebook
 
 

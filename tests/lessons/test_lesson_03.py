@@ -8,7 +8,7 @@ import torch
 from cclgan_lite.course.checks import lesson_03 as checks
 from cclgan_lite.losses import adversarial
 from cclgan_lite.networks import DiscriminatorConfig, PatchDiscriminator
-from cclgan_lite.networks.init import init_weights
+from cclgan_lite.networks.layers import init_weights
 from lessons.lesson import answer, built
 
 

@@ -100,14 +100,14 @@ def test_step_trains_judges_on_what_the_pool_returns():
         expected = sum(
             (nets[j](images[d]) - 1).square().mean() / 2
             + nets[j](torch.zeros(2, 3, 32, 32)).square().mean() / 2
-            for j, d in (("judge_clean", "clean"), ("judge_rainy", "rainy"))
+            for j, d in (("discriminator_clean", "clean"), ("discriminator_rainy", "rainy"))
         )
         derained = nets["derainer"](images["rainy"])
     losses = built("04")["cyclegan_step"](
         nets, images["rainy"], images["clean"], optimizers, pool=pool
     )
     assert losses["judges"] == pytest.approx(expected.item(), rel=1e-5)
-    torch.testing.assert_close(seen["judge_clean"], derained)
+    torch.testing.assert_close(seen["discriminator_clean"], derained)
 
 
 def test_small_generator_starts_as_the_identity_and_sees_25_pixels():

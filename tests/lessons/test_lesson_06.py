@@ -57,7 +57,7 @@ def test_temperature_is_the_packages(temperature):
 @pytest.mark.parametrize("name", FORMS)
 def test_equation_3_is_the_packages_term(name):
     lesson, embedder = built("06"), RandomEmbedder()
-    assert lesson["BRANCHES"] == IntraCCL().branches
+    assert lesson["BRANCHES"] == IntraCCL().roles
     torch.manual_seed(2)
     names = ("rainy", "clean", "derained", "rained", "rerained", "rederained")
     images = {k: (torch.rand(2, 3, 32, 32) * 2 - 1).requires_grad_() for k in names}

@@ -40,7 +40,7 @@ def test_equation_4_is_the_packages(form, weights):
 @pytest.mark.parametrize("form", FORMS)
 def test_equation_6_is_the_packages_term(form):
     lesson, term = built("07"), InterCCL(form=form, patches=16)
-    assert tuple((judge, *names) for judge, names in lesson["SIDES"].items()) == term.sides
+    assert tuple((judge, *names) for judge, names in lesson["SIDES"].items()) == term.roles
     nets = nn.ModuleDict()
     for judge in lesson["SIDES"]:
         nets[judge] = PatchDiscriminator(DiscriminatorConfig(filters=4))

@@ -48,7 +48,7 @@ SMALL = Config(
         inter=InterCCL(weight=0.0),
         identity=identity(10.0),
     ),
-    augment=Augment(load=None, crop=24),
+    augment=Augment(resize=None, crop=24),
     steps=6,
     lr=1e-3,
     ema=0.6,

@@ -10,20 +10,20 @@ from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
-import cattrs
 import torch
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from cclgan_lite.methods.cclgan import CCLGAN
+from cclgan_lite.methods import Method
+from cclgan_lite.serialization import from_plain, to_plain
 
 FORMAT = "cclgan_lite networks 1"
 DATA = Path(str(resources.files("cclgan_lite.course.explorer") / "data"))
 SHIPPED = DATA / "checkpoint.safetensors"
 
 
-def checkpoint_bytes(networks: Mapping[str, nn.Module], method: CCLGAN, **about: object) -> bytes:
+def checkpoint_bytes(networks: Mapping[str, nn.Module], method: Method, **about: object) -> bytes:
     """The content of a checkpoint of `networks`; of the frozen embedder only the name is kept.
 
     `about`: what else is worth knowing, such as steps and seed.
@@ -36,13 +36,13 @@ def checkpoint_bytes(networks: Mapping[str, nn.Module], method: CCLGAN, **about:
     }
     metadata = {
         "format": FORMAT,
-        "method": json.dumps(cattrs.unstructure(method)),
+        "method": json.dumps(to_plain(method, Method)),
         "about": json.dumps(about),
     }
     return save(tensors, metadata)
 
 
-def read_checkpoint(path: str | Path = SHIPPED) -> tuple[CCLGAN, dict[str, Tensor]]:
+def read_checkpoint(path: str | Path = SHIPPED) -> tuple[Method, dict[str, Tensor]]:
     """The method and its weights, {"derainer.stem.weight": float32, ...}.
 
     Raises ValueError where the file holds something else.
@@ -55,7 +55,7 @@ def read_checkpoint(path: str | Path = SHIPPED) -> tuple[CCLGAN, dict[str, Tenso
             f"{path} is no checkpoint of the explorer: data_scripts/train_explorer_checkpoint.py "
             "writes one"
         )
-    return cattrs.structure(json.loads(metadata["method"]), CCLGAN), tensors
+    return from_plain(json.loads(metadata["method"]), Method), tensors
 
 
 def load_into(networks: Mapping[str, nn.Module], tensors: Mapping[str, Tensor]) -> None:
@@ -71,7 +71,7 @@ def load_into(networks: Mapping[str, nn.Module], tensors: Mapping[str, Tensor]) 
             )
 
 
-def load_networks(path: str | Path = SHIPPED) -> tuple[CCLGAN, dict[str, nn.Module]]:
+def load_networks(path: str | Path = SHIPPED) -> tuple[Method, dict[str, nn.Module]]:
     """The method and all its networks, in evaluation mode: what looks at them does not move them.
 
     In training mode each pass would move the power iteration of the spectral norms.

@@ -26,7 +26,7 @@ from cclgan_lite.training.trainer import Trainer
 
 SIZE = 128  # pixels of a scene's side
 CROP, BATCH = 64, 2  # pixels of a training crop's side, crops of a step
-CONFIG = Config(method=METHOD, augment=Augment(load=None, crop=CROP), batch=BATCH, ema=0.99)
+CONFIG = Config(method=METHOD, augment=Augment(resize=None, crop=CROP), batch=BATCH, ema=0.99)
 HELD_OUT = 77  # seed of the scenes that scores are taken on; training scenes have seed 1
 
 

@@ -1,5 +1,7 @@
 """Houses: facades with windows and shops, terraces along a street, detached houses."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,7 +24,7 @@ class Facade:
     offset: float
 
     @classmethod
-    def sample(cls, rng: np.random.Generator, shops: bool = True) -> "Facade":
+    def sample(cls, rng: np.random.Generator, shops: bool = True) -> Facade:
         walls = (
             (0.62, 0.33, 0.25),
             (0.74, 0.62, 0.47),

@@ -1,5 +1,7 @@
 """The canvas that a scene is painted on: camera, light, noise and what every texture uses."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -42,7 +44,7 @@ class Light:
     name: str  # clear, grey, golden or dusk
 
     @classmethod
-    def sample(cls, rng: np.random.Generator) -> "Light":
+    def sample(cls, rng: np.random.Generator) -> Light:
         side, t = float(rng.choice([-1, 1])), rng.uniform(0.85, 1.1)
         clear = (
             rgb(0.27, 0.48, 0.76),

@@ -3,6 +3,8 @@
 Positions are in metres: X to the right of the camera, Z ahead of it.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from functools import partial
 

@@ -1,5 +1,7 @@
 """A whole scene: sky, hills and ground, what stands on it, and the camera's finish."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial

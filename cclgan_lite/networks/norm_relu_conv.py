@@ -1,33 +1,41 @@
-"""Convolutions that keep for their backward pass only what costs time to compute again.
+"""conv(relu(instance_norm(x))), which keeps for its backward pass only what costs time.
 
 Norm, ReLU and reflection padding in front of a convolution take a hundredth of its time and two
 thirds of its memory: PyTorch keeps what each of them returns. Here backward works these out again
 from the raw output of the convolution before, which the norm keeps anyway. This is done on CPUs,
-and not where a compiler makes the choice; elsewhere the functions are what their names say.
+and not where a compiler makes the choice; elsewhere the function is what its name says.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cclgan_lite.networks.norm import instance_norm
+from cclgan_lite.networks.layers import instance_norm
 
 FEW = 3  # output channels
 
 
-def lean_conv(
-    conv: nn.Conv2d | nn.ConvTranspose2d, x: Tensor, relu: bool = False, norm: bool = False
+def norm_relu_conv(
+    conv: nn.Conv2d | nn.ConvTranspose2d,
+    x: Tensor,
+    *,
+    norm: bool = True,
+    relu: bool = True,
+    resize: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
-    """`conv(x)`, or with `relu` `conv(relu(x))`, or with both `conv(relu(instance_norm(x)))`.
+    """conv(resize(relu(instance_norm(x)))), without what is not asked for.
 
-    It keeps x and nothing that lies between. `conv` may pad by reflection. On the lean path, few
-    output channels come in at least float32.
+    It keeps x and nothing that lies between, but for what `resize` makes. `conv` may pad by
+    reflection. On the lean path, few output channels come in at least float32.
     """
-    if not _pays(x):
+    if resize or not _pays(x):
         x = instance_norm(x) if norm else x
-        return conv(F.relu(x) if relu else x)
+        x = F.relu(x) if relu else x
+        return norm_relu_conv(conv, resize(x), norm=False, relu=False) if resize else conv(x)
     x = x.contiguous()
     if conv.out_channels > FEW or conv.padding_mode != "reflect":
         return _LeanConv.apply(x, conv.weight, conv.bias, conv, relu, norm)

@@ -14,10 +14,12 @@ from hashlib import sha256
 from pathlib import PurePosixPath
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from cclgan_lite.data.images import natural_key
-from cclgan_lite.data.prepare.pair_rules import Item, Picture
 from cclgan_lite.data.unpaired import same_scenes
+from prepare.pair_rules import Item
 
 
 @dataclass(frozen=True)
@@ -39,35 +41,22 @@ def drawn(seed: int, names: Iterable[str]) -> list[str]:
     return sorted(set(names), key=lambda name: lot(seed, name))
 
 
-def merge_scenes(items: Sequence[Item], hashes: Mapping[Picture, np.ndarray]) -> list[Item]:
-    """Give one scene to all items whose clean (else rainy) pictures look alike, that of the first.
-
-    Items whose picture is not in `hashes` stay as they are.
-    """
-    known = [item for item in items if (item.clean or item.rainy) in hashes]
-    if not known:
-        return list(items)
-    stack = np.stack([hashes[item.clean or item.rainy] for item in known])
-    first = list(range(len(known)))  # union-find: towards the first item of the same scene
-
-    def root(i: int) -> int:
-        while first[i] != i:
-            i = first[i]
-        return i
-
-    for i, j in same_scenes(stack, stack):
-        low, high = sorted((root(i), root(j)))
-        first[high] = low
-    scenes = {item: known[root(i)].scene for i, item in enumerate(known)}
-    return [replace(item, scene=scenes.get(item, item.scene)) for item in items]
+def merge_scenes(items: Sequence[Item], hashes: np.ndarray) -> list[Item]:
+    """Give items that look alike, by their hashes, bool [N, 256], the scene of the first."""
+    like = np.array(list(same_scenes(hashes, hashes))).reshape(-1, 2).T
+    graph = coo_array((np.ones(like.shape[1]), like), shape=(len(items), len(items)))
+    scenes: dict[int, str] = {}
+    return [
+        replace(item, scene=scenes.setdefault(group, item.scene))
+        for item, group in zip(items, connected_components(graph)[1], strict=True)
+    ]
 
 
 def leaks(items: Sequence[Item]) -> list[Item]:
     """Items of train and val whose scene is also in a later split (train < val < test)."""
-    later = {split: {i.scene for i in items if i.split == split} for split in ("val", "test")}
-    later["train"] = later["val"] | later["test"]
-    later["val"] = later["test"]
-    return [i for i in items if i.split != "test" and i.scene in later[i.split]]
+    val, test = ({i.scene for i in items if i.split == split} for split in ("val", "test"))
+    later = {"train": val | test, "val": test, "test": ()}
+    return [item for item in items if item.scene in later[item.split]]
 
 
 def hold_out(items: Sequence[Item], scenes: int, seed: int, last: bool = False) -> list[Item]:
@@ -75,15 +64,13 @@ def hold_out(items: Sequence[Item], scenes: int, seed: int, last: bool = False) 
 
     A split that has its own val, or not more than so many scenes to train on, stays as it is.
     """
-    pairs = [item for item in items if item.split == "train" and item.rainy and item.clean]
-    names = {item.scene for item in pairs}
+    names = {item.scene for item in items if item.split == "train" and item.rainy and item.clean}
     if any(item.split == "val" for item in items) or len(names) <= scenes:
         return list(items)
-    order = (
-        sorted(names, key=lambda n: natural_key(PurePosixPath(n)))[::-1]
-        if last
-        else (drawn(seed, names))
-    )
+    if last:
+        order = sorted(names, key=lambda name: natural_key(PurePosixPath(name)), reverse=True)
+    else:
+        order = drawn(seed, names)
     chosen = set(order[:scenes])
     return [
         replace(i, split="val") if i.split == "train" and i.scene in chosen else i for i in items
@@ -101,20 +88,15 @@ def choose(items: Sequence[Item], subset: Mapping[str, Take], seed: int) -> list
         part = [item for item in items if item.split == split]
         take = subset.get(split, Take())
         by_scene = defaultdict(list)
-        for item in part:
+        for item in sorted(part, key=lambda i: lot(seed, i.name)):
             by_scene[item.scene].append(item)
         scenes = [s for s in drawn(seed, by_scene) if len(by_scene[s]) >= (take.each or 1)]
-        if take.scenes and len(scenes) < take.scenes:
-            raise ValueError(
-                f"{split} has {len(scenes)} scenes of {take.each or 1} files or "
-                f"more, the subset takes {take.scenes}."
-            )
-        chosen = []
-        for scene in scenes[: take.scenes]:
-            chosen += sorted(by_scene[scene], key=lambda i: lot(seed, i.name))[: take.each]
-        if take.files and len(chosen) < take.files:
-            raise ValueError(f"{split} has {len(chosen)} files, the subset takes {take.files}.")
-        chosen = set(sorted(chosen, key=lambda i: lot(seed, i.name))[: take.files])
+        files = [i for scene in scenes[: take.scenes] for i in by_scene[scene][: take.each]]
+        enough = f"scenes of {take.each or 1} files or more"
+        for what, there, taken in ((enough, scenes, take.scenes), ("files", files, take.files)):
+            if taken and len(there) < taken:
+                raise ValueError(f"{split} has {len(there)} {what}, the subset takes {taken}.")
+        chosen = set(sorted(files, key=lambda i: lot(seed, i.name))[: take.files])
         kept += [item for item in part if item in chosen]
     return kept
 
@@ -127,17 +109,16 @@ def part_scenes(items: Sequence[Item], seed: int) -> list[Item]:
     of the scenes, by lot, give their rainy pictures and the others their clean ones.
     """
     train = [item for item in items if item.split == "train"]
-    rest = [item for item in items if item.split != "train"]
-    alone = [item for item in train if item.rainy is None]
+    clean = [item for item in train if item.rainy is None]
     rainy = [item for item in train if item.rainy]
-    if not alone:
+    if not clean:
         order = drawn(seed, (item.scene for item in rainy))
         second = set(order[len(order) // 2 :])
-        alone = [replace(item, rainy=None) for item in rainy if item.scene in second]
+        clean = [replace(item, rainy=None) for item in rainy if item.scene in second]
         rainy = [item for item in rainy if item.scene not in second]
     seen = {item.scene for item in rainy}
-    return (
-        [replace(item, clean=None) for item in rainy]
-        + [item for item in alone if item.scene not in seen]
-        + rest
-    )
+    return [
+        *(replace(item, clean=None) for item in rainy),
+        *(item for item in clean if item.scene not in seen),
+        *(item for item in items if item.split != "train"),
+    ]

@@ -1,0 +1,64 @@
+"""What several networks are made of: norm, initial weights, high-pass, blur."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def instance_norm(x: Tensor) -> Tensor:
+    """(x - mean) / sqrt(var + 1e-5) over H and W of each image and channel; [B, C, H, W].
+
+    Group normalisation with a group per channel is the same function. `F.instance_norm` is not
+    used because its gradient is wrong on CPUs for one image whose gradient arrives in
+    channels-last layout, as it does at the paper's batch size (PyTorch 2.15). It is also slower.
+    """
+    return F.group_norm(x.contiguous(), x.shape[1])
+
+
+def init_weights(network: nn.Module, std: float = 0.02) -> None:
+    """Weights N(0, std) and biases zero in every convolution and linear layer, as in CycleGAN."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.normal_(module.weight, std=std)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
+def init_without_norm(generator: nn.Module) -> None:
+    """Weights that keep the scale of features (He et al. 2015), since no norm restores it.
+
+    Each of the `blocks` starts as little more than its identity. `last` stays as it is.
+    """
+    for module in generator.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and module is not generator.last:
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+    for block in generator.blocks:
+        block.conv2.weight.data.mul_(0.1)
+
+
+def high_pass(image: Tensor) -> Tensor:
+    """3 (x - mean over 7x7): what is left of an image when its smooth content is gone."""
+    smooth = F.avg_pool2d(F.pad(image, (3, 3, 3, 3), mode="reflect"), 7, stride=1)
+    return 3 * (image - smooth)
+
+
+def blur(x: Tensor) -> Tensor:
+    """[1 2 1] x [1 2 1] / 16 in every channel."""
+    line = (2 - torch.arange(-1, 2, device=x.device).abs()).to(x.dtype) / 4  # 1/4, 1/2, 1/4
+    kernel = (line[:, None] * line).expand(x.shape[1], 1, 3, 3)
+    # Edges are repeated by `cat`: compilers stumble over F.pad's replicate (PyTorch 2.15, CPU).
+    x = torch.cat([x[..., :1], x, x[..., -1:]], 3)
+    x = torch.cat([x[..., :1, :], x, x[..., -1:, :]], 2)
+    return F.conv2d(x, kernel, groups=x.shape[1])
+
+
+def blur_down(x: Tensor) -> Tensor:
+    """Every second pixel of the blurred image (Zhang 2019)."""
+    return blur(x)[..., ::2, ::2]
+
+
+def blur_up(x: Tensor) -> Tensor:
+    """Twice the size, blurred."""
+    return blur(F.interpolate(x, scale_factor=2.0, mode="nearest"))
