@@ -9,6 +9,9 @@ rain100l     continues it with the rain that it finds in rainy photographs
 cclgan-plus  continues it with that and the paper's losses but intra-CCL
 cyclegan     the published CycleGAN in the paper's set-up, half as long
 cut          the published CUT in the paper's set-up
+fastcut      its lighter variant, half as long
+dclgan       DCLGAN in the paper's set-up
+dcd-gan      DCD-GAN as its text says; dcd-gan-code as its code does
 ablation-*   rows of the paper's Tables 2-4 on top of `paper`
 """
 
@@ -24,7 +27,7 @@ from cclgan_lite.data.shower import Shower
 from cclgan_lite.losses import LCL, Adversarial, InterCCL, IntraCCL
 from cclgan_lite.losses.lcl import CODE_ROLES
 from cclgan_lite.losses.pixel import identity, rederain, rehearsal, transplant
-from cclgan_lite.methods import CCLGAN, CUT, CycleGAN
+from cclgan_lite.methods import CCLGAN, CUT, DCDGAN, DCLGAN, CycleGAN, FastCUT
 from cclgan_lite.networks import DiscriminatorConfig, GeneratorConfig, RestorationConfig
 from cclgan_lite.training.config import Config
 
@@ -129,6 +132,9 @@ PLUS = replace(
     ema=0.995,
 )
 
+# The code's numbers: 300 epochs, and 300 more while the rate falls to 0.
+DCD_GAN = replace(PAPER, method=DCDGAN(), augment=Augment(resize=512), epochs=600, lr=1e-4)
+
 
 def _paper(*without: str, **fields) -> Config:
     """The paper's recipe without some terms, or with other fields of its method."""
@@ -146,6 +152,10 @@ RECIPES: dict[str, Config] = {
     "cclgan-plus": PLUS,
     "cyclegan": replace(PAPER, method=CycleGAN(), epochs=200),
     "cut": replace(PAPER, method=CUT()),
+    "fastcut": replace(PAPER, method=FastCUT(), epochs=200, decay_from=0.75),
+    "dclgan": replace(PAPER, method=DCLGAN()),
+    "dcd-gan": DCD_GAN,
+    "dcd-gan-code": replace(DCD_GAN, method=DCLGAN(adversarial=Adversarial(form="hinge"))),
     # Table 2. The marks of rows A and B are lost; C-F are inferred from shared rows (G = paper).
     "ablation-c-no-intra": _paper("intra"),
     "ablation-d-no-inter": _paper("inter"),

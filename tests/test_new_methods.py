@@ -16,7 +16,16 @@ from cclgan_lite.cli import main
 from cclgan_lite.data.folders import Augment
 from cclgan_lite.losses import Adversarial, PixelL1
 from cclgan_lite.losses.term import Look
-from cclgan_lite.methods import CUT, CycleGAN, Method, Pass, Player
+from cclgan_lite.methods import (
+    CUT,
+    DCDGAN,
+    DCLGAN,
+    CycleGAN,
+    FastCUT,
+    Method,
+    Pass,
+    Player,
+)
 from cclgan_lite.networks import (
     DiscriminatorConfig,
     GeneratorConfig,
@@ -65,19 +74,36 @@ class Harder(Method):
         }
 
 
-CYCLE = CycleGAN(generator=GENERATOR, discriminator=DISCRIMINATOR, identity=PixelL1(0.0, ()))
-SMALL = {
-    "generator": GENERATOR,
-    "discriminator": DISCRIMINATOR,
-    "projection": 8,
-    "lcl": replace(CUT().lcl, patches=8),
+def small(method: Method, **fields) -> Method:
+    """The method with networks of no size, and few places in every contrast."""
+    terms = {
+        name: replace(term, patches=8)
+        for name, term in method.terms().items()
+        if hasattr(term, "patches")
+    }
+    sizes = {"generator": GENERATOR, "discriminator": DISCRIMINATOR, "projection": 8}
+    sizes = {name: value for name, value in sizes.items() if getattr(method, name, None)}
+    return replace(method, **sizes | terms | fields)
+
+
+ADVERSARIAL = {"adversarial/generators", "adversarial/discriminators"}
+METHODS = {  # and its losses
+    "CycleGAN": (
+        small(CycleGAN(), identity=PixelL1(0.0, ())),
+        ADVERSARIAL | {"cycle/generators"},
+    ),
+    "CUT": (small(CUT()), ADVERSARIAL | {"lcl/generators"}),
+    "FastCUT": (small(FastCUT()), ADVERSARIAL | {"lcl/generators"}),
+    "DCLGAN": (small(DCLGAN()), ADVERSARIAL | {"lcl/generators", "identity/generators"}),
+    "DCD-GAN": (
+        small(DCDGAN()),
+        ADVERSARIAL | {"cycle/generators", "identity/generators", "exemplars/generators"},
+    ),
+    "learned negatives": (Harder(), ADVERSARIAL | {"hard/generators", "hard/negatives"}),
 }
 
 
-METHODS = [CYCLE, CUT(**SMALL), Harder()]
-
-
-@pytest.mark.parametrize("method", METHODS, ids=["CycleGAN", "CUT", "learned negatives"])
+@pytest.mark.parametrize("method", [m for m, _ in METHODS.values()], ids=METHODS)
 def test_neighbours_resume_export_and_evaluate(method, tmp_path):
     rainy, clean = noise_folders(tmp_path, 1)
     shutil.copytree(rainy, tmp_path / "test")
@@ -93,23 +119,7 @@ def test_neighbours_resume_export_and_evaluate(method, tmp_path):
         assert (tmp_path / "d.onnx").stat().st_size > 1000
 
 
-@pytest.mark.parametrize(
-    "method, losses",
-    [
-        (CYCLE, {"adversarial/generators", "adversarial/discriminators", "cycle/generators"}),
-        (CUT(**SMALL), {"adversarial/generators", "adversarial/discriminators", "lcl/generators"}),
-        (
-            Harder(),
-            {
-                "adversarial/generators",
-                "adversarial/discriminators",
-                "hard/generators",
-                "hard/negatives",
-            },
-        ),
-    ],
-    ids=["CycleGAN", "CUT", "learned negatives"],
-)
+@pytest.mark.parametrize("method, losses", METHODS.values(), ids=METHODS)
 def test_neighbours_train(method, losses):
     trainer = Trainer(Config(method=method, lr=1e-3), 10, torch.device("cpu"))
     before = {k: v.clone() for k, v in trainer.networks.named_parameters()}

@@ -5,6 +5,7 @@
     lcl.py           eq. 7      location contrastive learning
     intra_ccl.py     eq. 1-3    contrast in CLIP's space
     inter_ccl.py     eq. 4-6    contrast in the discriminators' space
+    exemplars.py     contrast of unpaired exemplars (DCD-GAN)
     pixel.py         L1 terms that the paper does not have
     term.py          what a loss term is
 
@@ -13,6 +14,7 @@ Eq. 11, their weighted sum, is a recipe (`cclgan_lite/recipes.py`).
 
 from cclgan_lite.losses.adversarial import Adversarial, discriminator_loss, generator_loss
 from cclgan_lite.losses.contrastive import distance, info_nce, patch_nce, ratio
+from cclgan_lite.losses.exemplars import ExemplarContrast
 from cclgan_lite.losses.inter_ccl import InterCCL, inter_ccl
 from cclgan_lite.losses.intra_ccl import IntraCCL, intra_ccl
 from cclgan_lite.losses.lcl import LCL
@@ -21,6 +23,7 @@ from cclgan_lite.losses.pixel import PixelL1
 __all__ = [
     "LCL",
     "Adversarial",
+    "ExemplarContrast",
     "InterCCL",
     "IntraCCL",
     "PixelL1",

@@ -2,14 +2,30 @@
 
 base.py        what a method is
 cclgan.py      CCLGAN, eq. 11
+two_way.py     what the next three share
 cyclegan.py    CycleGAN
-cut.py         CUT
+dclgan.py      DCLGAN
+dcdgan.py      DCD-GAN
+cut.py         CUT and FastCUT
 operators.py   images made of images without a network
 """
 
 from cclgan_lite.methods.base import Made, Method, Pass, Player
 from cclgan_lite.methods.cclgan import CCLGAN
-from cclgan_lite.methods.cut import CUT
+from cclgan_lite.methods.cut import CUT, FastCUT
 from cclgan_lite.methods.cyclegan import CycleGAN
+from cclgan_lite.methods.dcdgan import DCDGAN
+from cclgan_lite.methods.dclgan import DCLGAN
 
-__all__ = ["CCLGAN", "CUT", "CycleGAN", "Made", "Method", "Pass", "Player"]
+__all__ = [
+    "CCLGAN",
+    "CUT",
+    "DCDGAN",
+    "DCLGAN",
+    "CycleGAN",
+    "FastCUT",
+    "Made",
+    "Method",
+    "Pass",
+    "Player",
+]

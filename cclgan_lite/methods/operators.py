@@ -25,3 +25,8 @@ class Transplant:
         low, high = self.strength
         k = low + (high - low) * torch.rand((), device=clean.device)  # one for all processes
         return (clean + k * (rainy - derained).detach().clamp(min=0)).clamp(max=1)
+
+
+def coin(images: Tensor) -> Tensor:
+    """A toss for each image: bool [B, 1, 1, 1]."""
+    return torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5

@@ -1,4 +1,4 @@
-"""What several networks are made of: norm, initial weights, high-pass, blur."""
+"""What several networks are made of: norm, initial weights, high-pass, mirror, blur."""
 
 from __future__ import annotations
 
@@ -42,6 +42,11 @@ def high_pass(image: Tensor) -> Tensor:
     """3 (x - mean over 7x7): what is left of an image when its smooth content is gone."""
     smooth = F.avg_pool2d(F.pad(image, (3, 3, 3, 3), mode="reflect"), 7, stride=1)
     return 3 * (image - smooth)
+
+
+def mirror(x: Tensor, heads: Tensor) -> Tensor:
+    """Images or features [B, C, H, W], left-right mirrored where `heads`, bool [B, 1, 1, 1]."""
+    return torch.where(heads, x.flip(-1), x)
 
 
 def blur(x: Tensor) -> Tensor:
