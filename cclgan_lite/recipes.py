@@ -12,6 +12,9 @@ cut          the published CUT in the paper's set-up
 fastcut      its lighter variant, half as long
 dclgan       DCLGAN in the paper's set-up
 dcd-gan      DCD-GAN as its text says; dcd-gan-code as its code does
+supervised   the network and budget of `rehearsal`, on pairs: a ceiling for unpaired methods
+supervised-paper  the paper's generator and set-up on pairs
+ddn          DDN on pairs, with the budget of `supervised`
 ablation-*   rows of the paper's Tables 2-4 on top of `paper`
 """
 
@@ -26,9 +29,15 @@ from cclgan_lite.data.folders import Augment
 from cclgan_lite.data.shower import Shower
 from cclgan_lite.losses import LCL, Adversarial, InterCCL, IntraCCL
 from cclgan_lite.losses.lcl import CODE_ROLES
-from cclgan_lite.losses.pixel import identity, rederain, rehearsal, transplant
-from cclgan_lite.methods import CCLGAN, CUT, DCDGAN, DCLGAN, CycleGAN, FastCUT
-from cclgan_lite.networks import DiscriminatorConfig, GeneratorConfig, RestorationConfig
+from cclgan_lite.losses.pixel import PixelL1, PixelMSE, identity, rederain, rehearsal, transplant
+from cclgan_lite.methods import CCLGAN, CUT, DCDGAN, DCLGAN, CycleGAN, FastCUT, Supervised
+from cclgan_lite.methods.supervised import TRUTH
+from cclgan_lite.networks import (
+    DiscriminatorConfig,
+    FlatConfig,
+    GeneratorConfig,
+    RestorationConfig,
+)
 from cclgan_lite.training.config import Config
 
 PAPER = Config(method=CCLGAN(embedder="ViT-B-32/openai"))
@@ -135,6 +144,13 @@ PLUS = replace(
 # The code's numbers: 300 epochs, and 300 more while the rate falls to 0.
 DCD_GAN = replace(PAPER, method=DCDGAN(), augment=Augment(resize=512), epochs=600, lr=1e-4)
 
+SUPERVISED = replace(
+    REHEARSAL,
+    method=Supervised(generator=LIGHT, l1=PixelL1(1.0, TRUTH, beta=0.1)),
+    shower=Shower(),
+)
+DETAIL = FlatConfig(filters=16, blocks=12, norm="none", detail=True, taps=())
+
 
 def _paper(*without: str, **fields) -> Config:
     """The paper's recipe without some terms, or with other fields of its method."""
@@ -156,6 +172,12 @@ RECIPES: dict[str, Config] = {
     "dclgan": replace(PAPER, method=DCLGAN()),
     "dcd-gan": DCD_GAN,
     "dcd-gan-code": replace(DCD_GAN, method=DCLGAN(adversarial=Adversarial(form="hinge"))),
+    "supervised": SUPERVISED,
+    "supervised-paper": replace(PAPER, method=Supervised()),
+    "ddn": replace(
+        SUPERVISED,
+        method=Supervised(DETAIL, l1=PixelL1(0.0, TRUTH), mse=PixelMSE(1.0, TRUTH)),
+    ),
     # Table 2. The marks of rows A and B are lost; C-F are inferred from shared rows (G = paper).
     "ablation-c-no-intra": _paper("intra"),
     "ablation-d-no-inter": _paper("inter"),

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from cclgan_lite.cli import main
 from cclgan_lite.data.folders import Augment
-from cclgan_lite.losses import Adversarial, PixelL1
+from cclgan_lite.losses import Adversarial, PixelL1, PixelMSE
 from cclgan_lite.losses.term import Look
 from cclgan_lite.methods import (
     CUT,
@@ -25,9 +25,12 @@ from cclgan_lite.methods import (
     Method,
     Pass,
     Player,
+    Supervised,
 )
+from cclgan_lite.methods.supervised import TRUTH
 from cclgan_lite.networks import (
     DiscriminatorConfig,
+    FlatConfig,
     GeneratorConfig,
     NetworkConfig,
     PatchDiscriminator,
@@ -38,6 +41,7 @@ from cclgan_lite.training.trainer import Trainer, resume, sample_grid, train
 
 GENERATOR = GeneratorConfig(filters=4, blocks=1, taps=("down1", "block1"))
 DISCRIMINATOR = DiscriminatorConfig(filters=4)
+DETAIL = FlatConfig(filters=4, blocks=1, norm="none", detail=True, taps=())
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,8 @@ METHODS = {  # and its losses
         small(DCDGAN()),
         ADVERSARIAL | {"cycle/generators", "identity/generators", "exemplars/generators"},
     ),
+    "supervised": (small(Supervised()), {"l1/generators"}),
+    "DDN": (Supervised(DETAIL, PixelL1(0.0, ()), PixelMSE(1.0, TRUTH)), {"mse/generators"}),
     "learned negatives": (Harder(), ADVERSARIAL | {"hard/generators", "hard/negatives"}),
 }
 

@@ -6,7 +6,7 @@
     intra_ccl.py     eq. 1-3    contrast in CLIP's space
     inter_ccl.py     eq. 4-6    contrast in the discriminators' space
     exemplars.py     contrast of unpaired exemplars (DCD-GAN)
-    pixel.py         L1 terms that the paper does not have
+    pixel.py         L1 and squares, terms that the paper does not have
     term.py          what a loss term is
 
 Eq. 11, their weighted sum, is a recipe (`cclgan_lite/recipes.py`).
@@ -18,7 +18,7 @@ from cclgan_lite.losses.exemplars import ExemplarContrast
 from cclgan_lite.losses.inter_ccl import InterCCL, inter_ccl
 from cclgan_lite.losses.intra_ccl import IntraCCL, intra_ccl
 from cclgan_lite.losses.lcl import LCL
-from cclgan_lite.losses.pixel import PixelL1
+from cclgan_lite.losses.pixel import PixelL1, PixelMSE
 
 __all__ = [
     "LCL",
@@ -27,6 +27,7 @@ __all__ = [
     "InterCCL",
     "IntraCCL",
     "PixelL1",
+    "PixelMSE",
     "discriminator_loss",
     "distance",
     "generator_loss",

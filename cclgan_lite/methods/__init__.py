@@ -7,6 +7,7 @@ cyclegan.py    CycleGAN
 dclgan.py      DCLGAN
 dcdgan.py      DCD-GAN
 cut.py         CUT and FastCUT
+supervised.py  pairs, for ceilings
 operators.py   images made of images without a network
 """
 
@@ -16,6 +17,7 @@ from cclgan_lite.methods.cut import CUT, FastCUT
 from cclgan_lite.methods.cyclegan import CycleGAN
 from cclgan_lite.methods.dcdgan import DCDGAN
 from cclgan_lite.methods.dclgan import DCLGAN
+from cclgan_lite.methods.supervised import Supervised
 
 __all__ = [
     "CCLGAN",
@@ -28,4 +30,5 @@ __all__ = [
     "Method",
     "Pass",
     "Player",
+    "Supervised",
 ]

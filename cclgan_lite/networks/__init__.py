@@ -3,6 +3,7 @@
 base.py            what every generator is
 generator.py       the paper's ResNet
 restoration.py     a generator that only takes rain off
+flat.py            a generator without downsampling
 discriminator.py   PatchGAN
 projection.py      the MLPs of contrastive losses
 embedder.py        CLIP and its stand-ins
@@ -10,6 +11,7 @@ embedder.py        CLIP and its stand-ins
 
 from cclgan_lite.networks.base import Generator, NetworkConfig
 from cclgan_lite.networks.discriminator import DiscriminatorConfig, PatchDiscriminator
+from cclgan_lite.networks.flat import FlatConfig, FlatGenerator
 from cclgan_lite.networks.generator import GeneratorConfig, ResNetGenerator
 from cclgan_lite.networks.layers import high_pass
 from cclgan_lite.networks.projection import (
@@ -22,6 +24,8 @@ from cclgan_lite.networks.restoration import RestorationConfig, RestorationGener
 
 __all__ = [
     "DiscriminatorConfig",
+    "FlatConfig",
+    "FlatGenerator",
     "Generator",
     "GeneratorConfig",
     "NetworkConfig",

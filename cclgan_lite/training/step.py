@@ -55,9 +55,8 @@ class Step:
                 self._images[name] = made.operator(*map(self.image, made.images))
             else:
                 network = self._network(made.network)
-                self._images[name], self._features[made] = self._run(
-                    network, self.image(made.image), taps=network.taps
-                )
+                output = self._run(network, self.image(made.image), taps=network.taps)
+                self._images[name], self._features[made] = output if network.taps else (output, {})
         return self._images[name]
 
     def features(self, network: str, image: str) -> dict[str, Tensor]:

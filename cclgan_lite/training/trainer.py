@@ -245,7 +245,7 @@ def _prepare(
 ) -> tuple[UnpairedFolders, Trainer]:
     team, where = join(device)
     team.share(config.batch)
-    data = UnpairedFolders(rainy, clean, config.augment, config.seed, shower=config.shower)
+    data = config.method.data(rainy, clean, config.augment, config.seed, shower=config.shower)
     total_steps = config.steps
     if total_steps is None:
         total_steps = max(1, round(config.epochs * len(data) / config.batch))
