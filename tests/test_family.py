@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cclgan_lite.losses import LCL, ExemplarContrast
+from cclgan_lite.losses import LCL, ExemplarContrast, LayerContrast
 from cclgan_lite.losses.exemplars import nce
-from cclgan_lite.methods import DCDGAN, DCLGAN, FastCUT, Method
-from cclgan_lite.networks import DiscriminatorConfig, GeneratorConfig
+from cclgan_lite.methods import DCDGAN, DCLGAN, NLCL, FastCUT, Method
+from cclgan_lite.networks import DiscriminatorConfig, FlatConfig, GeneratorConfig
+from cclgan_lite.networks.projection import gather_patches, self_similar_places
 from cclgan_lite.training.step import Step
 
 SIZES = {
@@ -141,3 +143,119 @@ def test_exemplar_contrast_by_hand():
     """One query along its positive, one negative across: log(1 + e^(-1/tau))."""
     x, y = torch.tensor([[[1.0, 0.0]]]), torch.tensor([[[0.0, 3.0]]])
     torch.testing.assert_close(nce(x, 2 * x, y, 0.5), torch.tensor(math.log(1 + math.exp(-2))))
+
+
+def test_self_similar_places_are_the_nearest_patches(monkeypatch):
+    """Against a search over every patch of the window, for two images with their own centres."""
+    torch.manual_seed(3)
+    images, side, window = torch.rand(2, 3, 30, 26), 4, 10
+    drawn = iter([5, 20, 25, 2])  # y and x of the first image, then of the second
+    monkeypatch.setattr(torch, "randint", lambda *_: torch.tensor(next(drawn)))
+    features = {"fine": torch.zeros(2, 1, 30, 26), "coarse": torch.zeros(2, 1, 15, 13)}
+    places = self_similar_places(images, features, 7, side, window)
+    for b, (y, x) in enumerate(((5, 20), (25, 2))):
+        # 11 corners a way, at most 5 from the drawn one, or from the border inwards
+        corners = [
+            (v, u)
+            for v in range(max(0, min(y - 5, 16)), max(0, min(y - 5, 16)) + 11)
+            for u in range(max(0, min(x - 5, 12)), max(0, min(x - 5, 12)) + 11)
+        ]
+        own = images[b, :, y : y + side, x : x + side]
+        corners.sort(
+            key=lambda c: (
+                ((images[b, :, c[0] : c[0] + 4, c[1] : c[1] + 4] - own) ** 2).sum().item()
+            )
+        )
+        assert corners[0] == (y, x)
+        centres = [(v + 2, u + 2) for v, u in corners[:7]]
+        assert places["fine"][b].tolist() == [v * 26 + u for v, u in centres]
+        assert places["coarse"][b].tolist() == [v // 2 * 13 + u // 2 for v, u in centres]
+
+
+def test_places_of_each_image_are_gathered_from_it():
+    features = torch.arange(2 * 3 * 4 * 5).view(2, 3, 4, 5)
+    gathered = gather_patches(features, torch.tensor([[7, 0], [19, 7]]))
+    assert gathered.tolist() == [[[7, 27, 47], [0, 20, 40]], [[79, 99, 119], [67, 87, 107]]]
+
+
+def supervised_contrast_loop(background: Tensor, rain: Tensor, temperature: float) -> Tensor:
+    losses = []
+    for b, r in zip(background, rain, strict=True):
+        vectors = [*b, *r]
+        labels = [0] * len(b) + [1] * len(r)
+        for i, z in enumerate(vectors):
+            others = [j for j in range(len(vectors)) if j != i]
+            total = sum(torch.exp(z @ vectors[j] / temperature) for j in others)
+            alike = [j for j in others if labels[j] == labels[i]]
+            losses.append(
+                -mean([torch.log(torch.exp(z @ vectors[p] / temperature) / total) for p in alike])
+            )
+    return mean(losses)
+
+
+NLCL_SIZES = SIZES | {
+    "generator": FlatConfig(filters=2, blocks=1, taps=("stem", "block1")),
+    "discriminator": DiscriminatorConfig(filters=2, norm="none", taps=("conv1", "conv2")),
+}
+
+
+def test_nlcl_layer_contrast():
+    term = LayerContrast(patches=(3, 5), temperature=0.5)
+    scene = Scene(NLCL(**NLCL_SIZES, layers=term), size=24)
+    g, rainy = scene.nets, scene.inputs["rainy"]
+    losses = []
+    torch.manual_seed(7)
+    loss = term(scene.step)["generators"]
+    torch.manual_seed(7)
+    seen = {}
+    for name, image, count in (
+        ("background_mlp", g["derainer"](rainy), 3),
+        ("rain_mlp", g["rain_generator"](rainy), 5),
+    ):
+        features = g["discriminator_clean"].encode(image, ("conv1", "conv2"))
+        places = self_similar_places(image, features, count)
+        for tap, f in features.items():
+            vectors = [f[b].flatten(1)[:, places[tap][b]].T for b in range(len(f))]
+            seen[name, tap] = F.normalize(g[name].mlps[tap](torch.stack(vectors)), dim=-1)
+    for tap in ("conv1", "conv2"):
+        losses.append(
+            supervised_contrast_loop(seen["background_mlp", tap], seen["rain_mlp", tap], 0.5)
+        )
+    names = "derainer", "rain_generator", "background_mlp", "rain_mlp"
+    same_value_and_gradient(scene, loss, mean(losses), *names)
+
+
+def test_nlcl_location_contrast_at_self_similar_places():
+    method = NLCL(**NLCL_SIZES)
+    term = replace(method.location, patches=6, temperature=0.5)
+    scene = Scene(replace(method, location=term), size=24)
+    torch.manual_seed(7)
+    loss = term(scene.step)["generators"]
+    torch.manual_seed(7)
+    losses = []
+    for source in (scene.inputs["rainy"], scene.inputs["clean"]):
+        keys = scene.nets["derainer"].encode(source, ("stem", "block1"))
+        places = self_similar_places(source, keys, 6)["stem"]
+        output = scene.nets["derainer"](source)
+        for tap in ("stem", "block1"):
+            pair = [scene.vectors("derainer", image, tap) for image in (output, source)]
+            at = [torch.stack([v[b, places[b]] for b in range(len(v))]) for v in pair]
+            losses.append(mean(patch_nce_loop(*at, 0.5)))
+    same_value_and_gradient(scene, loss, mean(losses), "derainer", "derainer_mlp")
+
+
+def test_nlcl_layers_add_up_to_the_picture():
+    method = NLCL(**NLCL_SIZES)
+    scene = Scene(method)
+    rainy = scene.inputs["rainy"]
+    layers = [scene.nets[name](rainy) for name in ("derainer", "rain_generator")]
+    squares = [
+        (b + r - o).item() ** 2
+        for b, r, o in zip(layers[0].flatten(), layers[1].flatten(), rainy.flatten(), strict=True)
+    ]
+    loss = method.reconstruction(scene.step)["generators"]
+    assert loss.item() == pytest.approx(sum(squares) / len(squares), rel=1e-4)
+    close = method.closeness(scene.step)["generators"]
+    torch.testing.assert_close(close, (layers[0] - rainy).abs().mean())
+    weights = {name: term.weight for name, term in method.terms().items()}
+    assert list(weights.values()) == [1, 1, 1, 1, 0.1]

@@ -14,12 +14,13 @@ from torch import Tensor, nn
 
 from cclgan_lite.cli import main
 from cclgan_lite.data.folders import Augment
-from cclgan_lite.losses import Adversarial, PixelL1, PixelMSE
+from cclgan_lite.losses import Adversarial, LayerContrast, PixelL1, PixelMSE
 from cclgan_lite.losses.term import Look
 from cclgan_lite.methods import (
     CUT,
     DCDGAN,
     DCLGAN,
+    NLCL,
     CycleGAN,
     FastCUT,
     Method,
@@ -83,9 +84,11 @@ def small(method: Method, **fields) -> Method:
     terms = {
         name: replace(term, patches=8)
         for name, term in method.terms().items()
-        if hasattr(term, "patches")
+        if isinstance(getattr(term, "patches", None), int)
     }
-    sizes = {"generator": GENERATOR, "discriminator": DISCRIMINATOR, "projection": 8}
+    sizes = {"discriminator": DISCRIMINATOR, "projection": 8}
+    if isinstance(method.generator, GeneratorConfig):
+        sizes["generator"] = GENERATOR
     sizes = {name: value for name, value in sizes.items() if getattr(method, name, None)}
     return replace(method, **sizes | terms | fields)
 
@@ -102,6 +105,21 @@ METHODS = {  # and its losses
     "DCD-GAN": (
         small(DCDGAN()),
         ADVERSARIAL | {"cycle/generators", "identity/generators", "exemplars/generators"},
+    ),
+    "NLCL": (
+        small(
+            NLCL(
+                generator=FlatConfig(filters=4, blocks=1, taps=("stem", "block1")),
+                layers=LayerContrast(patches=(3, 5)),
+            )
+        ),
+        ADVERSARIAL
+        | {
+            "location/generators",
+            "layers/generators",
+            "reconstruction/generators",
+            "closeness/generators",
+        },
     ),
     "supervised": (small(Supervised()), {"l1/generators"}),
     "DDN": (Supervised(DETAIL, PixelL1(0.0, ()), PixelMSE(1.0, TRUTH)), {"mse/generators"}),

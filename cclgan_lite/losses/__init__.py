@@ -6,6 +6,7 @@
     intra_ccl.py     eq. 1-3    contrast in CLIP's space
     inter_ccl.py     eq. 4-6    contrast in the discriminators' space
     exemplars.py     contrast of unpaired exemplars (DCD-GAN)
+    layer_contrast.py  background against rain (NLCL)
     pixel.py         L1 and squares, terms that the paper does not have
     term.py          what a loss term is
 
@@ -17,6 +18,7 @@ from cclgan_lite.losses.contrastive import distance, info_nce, patch_nce, ratio
 from cclgan_lite.losses.exemplars import ExemplarContrast
 from cclgan_lite.losses.inter_ccl import InterCCL, inter_ccl
 from cclgan_lite.losses.intra_ccl import IntraCCL, intra_ccl
+from cclgan_lite.losses.layer_contrast import LayerContrast
 from cclgan_lite.losses.lcl import LCL
 from cclgan_lite.losses.pixel import PixelL1, PixelMSE
 
@@ -26,6 +28,7 @@ __all__ = [
     "ExemplarContrast",
     "InterCCL",
     "IntraCCL",
+    "LayerContrast",
     "PixelL1",
     "PixelMSE",
     "discriminator_loss",

@@ -15,7 +15,7 @@ from torch import Tensor
 from cclgan_lite.losses.contrastive import patch_nce
 from cclgan_lite.losses.term import Look, Views
 from cclgan_lite.networks.layers import mirror
-from cclgan_lite.networks.projection import sample_places
+from cclgan_lite.networks.projection import sample_places, self_similar_places
 
 # (encoder of the input, input, encoder of the output, output)
 TEXT_ROLES = (
@@ -42,6 +42,7 @@ class LCL:
     patches: int = 256  # places per tap: one positive and 255 negatives for each query
     roles: tuple[tuple[str, str, str, str], ...] = TEXT_ROLES
     mirrored: str = ""
+    similar: bool = False  # places where the input looks like itself (NLCL), not anywhere
 
     def looks(self) -> list[Look]:
         return []
@@ -50,7 +51,11 @@ class LCL:
         losses = []
         for key_encoder, source, query_encoder, output in self.roles:
             keys = step.features(key_encoder, source)
-            places = sample_places(keys, self.patches)
+            places = (
+                self_similar_places(step.image(source), keys, self.patches)
+                if self.similar
+                else sample_places(keys, self.patches)
+            )
             with torch.no_grad():  # keys are constants
                 keys = step.networks[f"{key_encoder}_mlp"](keys, places)
             queries = step.features(query_encoder, output)

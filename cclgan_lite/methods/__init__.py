@@ -7,6 +7,7 @@ cyclegan.py    CycleGAN
 dclgan.py      DCLGAN
 dcdgan.py      DCD-GAN
 cut.py         CUT and FastCUT
+nlcl.py        NLCL
 supervised.py  pairs, for ceilings
 operators.py   images made of images without a network
 """
@@ -17,6 +18,7 @@ from cclgan_lite.methods.cut import CUT, FastCUT
 from cclgan_lite.methods.cyclegan import CycleGAN
 from cclgan_lite.methods.dcdgan import DCDGAN
 from cclgan_lite.methods.dclgan import DCLGAN
+from cclgan_lite.methods.nlcl import NLCL
 from cclgan_lite.methods.supervised import Supervised
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "CUT",
     "DCDGAN",
     "DCLGAN",
+    "NLCL",
     "CycleGAN",
     "FastCUT",
     "Made",

@@ -19,6 +19,7 @@ from cclgan_lite.networks.projection import (
     gather_patches,
     projections,
     sample_places,
+    self_similar_places,
 )
 from cclgan_lite.networks.restoration import RestorationConfig, RestorationGenerator
 
@@ -38,4 +39,5 @@ __all__ = [
     "high_pass",
     "projections",
     "sample_places",
+    "self_similar_places",
 ]
