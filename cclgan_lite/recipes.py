@@ -12,6 +12,7 @@ cut          the published CUT in the paper's set-up
 fastcut      its lighter variant, half as long
 dclgan       DCLGAN in the paper's set-up
 dcd-gan      DCD-GAN as its text says; dcd-gan-code as its code does
+cdd-gan      CDD-GAN in the paper's set-up
 nlcl         NLCL with its own numbers
 supervised   the network and budget of `rehearsal`, on pairs: a ceiling for unpaired methods
 supervised-paper  the paper's generator and set-up on pairs
@@ -31,7 +32,17 @@ from cclgan_lite.data.shower import Shower
 from cclgan_lite.losses import LCL, Adversarial, InterCCL, IntraCCL
 from cclgan_lite.losses.lcl import CODE_ROLES
 from cclgan_lite.losses.pixel import PixelL1, PixelMSE, identity, rederain, rehearsal, transplant
-from cclgan_lite.methods import CCLGAN, CUT, DCDGAN, DCLGAN, NLCL, CycleGAN, FastCUT, Supervised
+from cclgan_lite.methods import (
+    CCLGAN,
+    CDDGAN,
+    CUT,
+    DCDGAN,
+    DCLGAN,
+    NLCL,
+    CycleGAN,
+    FastCUT,
+    Supervised,
+)
 from cclgan_lite.methods.supervised import TRUTH
 from cclgan_lite.networks import (
     DiscriminatorConfig,
@@ -173,6 +184,7 @@ RECIPES: dict[str, Config] = {
     "dclgan": replace(PAPER, method=DCLGAN()),
     "dcd-gan": DCD_GAN,
     "dcd-gan-code": replace(DCD_GAN, method=DCLGAN(adversarial=Adversarial(form="hinge"))),
+    "cdd-gan": replace(PAPER, method=CDDGAN()),
     "nlcl": replace(PAPER, method=NLCL(), epochs=210, decay_from=200 / 210),
     "supervised": SUPERVISED,
     "supervised-paper": replace(PAPER, method=Supervised()),

@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cclgan_lite.losses import LCL, ExemplarContrast, LayerContrast
-from cclgan_lite.losses.exemplars import nce
-from cclgan_lite.methods import DCDGAN, DCLGAN, NLCL, FastCUT, Method
+from cclgan_lite.losses import LCL, ExemplarContrast, HardNegatives, LayerContrast
+from cclgan_lite.losses.contrastive import nce
+from cclgan_lite.methods import CDDGAN, DCDGAN, DCLGAN, NLCL, FastCUT, Method
 from cclgan_lite.networks import DiscriminatorConfig, FlatConfig, GeneratorConfig
 from cclgan_lite.networks.projection import gather_patches, self_similar_places
 from cclgan_lite.training.step import Step
@@ -259,3 +259,65 @@ def test_nlcl_layers_add_up_to_the_picture():
     torch.testing.assert_close(close, (layers[0] - rainy).abs().mean())
     weights = {name: term.weight for name, term in method.terms().items()}
     assert list(weights.values()) == [1, 1, 1, 1, 0.1]
+
+
+def test_hard_negatives():
+    """Value, what generators descend, and what the negatives' networks climb."""
+    term = HardNegatives(patches=EVERY, temperature=0.5, diversity=0.7, decay=0.6)
+    scene = Scene(CDDGAN(**SIZES, negatives=4, contrast=term))
+    g, rainy, clean = scene.nets, scene.inputs["rainy"], scene.inputs["clean"]
+    slow = {
+        name: [
+            0.6 * own + 0.4 * fast
+            for own, fast in zip(
+                g[f"{name}_negatives"].slow.parameters(),
+                g[f"{name}_mlp"].parameters(),
+                strict=True,
+            )
+        ]
+        for name in ("derainer", "rainer")
+    }
+    torch.manual_seed(7)
+    found = term(scene.step)
+    torch.manual_seed(7)
+    losses, spreads = [], []
+    for key, source, query, output in (
+        ("derainer", rainy, "rainer", g["derainer"](rainy)),
+        ("rainer", clean, "derainer", g["rainer"](clean)),
+    ):
+        network = g[f"{key}_negatives"]
+        for expected, own in zip(slow[key], network.slow.parameters(), strict=True):
+            torch.testing.assert_close(own, expected)
+        for tap in ("down1", "block1"):  # the order of places, drawn before the noise
+            torch.randperm(g[key].encode(source, (tap,))[tap][0, 0].numel())
+        for tap in ("down1", "block1"):
+            queries, keys = scene.vectors(query, output, tap), scene.vectors(key, source, tap)
+            features = g[key].encode(source, (tap,))[tap].detach()
+            noise = torch.randn(2, 4, 64)
+            for b in range(2):
+                places = features[b].flatten(1).T
+                average = mean([F.normalize(network.slow.mlps[tap](p), dim=0) for p in places])
+                made = [
+                    F.normalize(network.mlps[tap](torch.cat([average, z])), dim=0)
+                    for z in noise[b]
+                ]
+                losses += [
+                    one_nce(q, [k.detach(), *made], 0.5)
+                    for q, k in zip(queries[b], keys[b], strict=True)
+                ]
+                spreads += [(made[0] - made[2]).abs().mean(), (made[1] - made[3]).abs().mean()]
+    # Taps have different numbers of places: 64 and 16 for each image and role.
+    parts = [losses[i : i + n] for i, n in ((0, 128), (128, 32), (160, 128), (288, 32))]
+    loss = mean([mean(part) for part in parts])
+    same_value_and_gradient(scene, found["generators"], loss, "derainer", "rainer", "rainer_mlp")
+    expected = -loss - 0.7 * mean(spreads)
+    torch.testing.assert_close(found["negatives"], expected, rtol=1e-4, atol=1e-5)
+    for name in ("derainer_negatives", "rainer_negatives"):
+        learned = list(g[name].mlps.parameters())
+        torch.testing.assert_close(
+            torch.autograd.grad(found["negatives"], learned, retain_graph=True),
+            torch.autograd.grad(expected, learned, retain_graph=True),
+            rtol=1e-3,
+            atol=1e-5,
+        )
+        assert not any(p.requires_grad for p in g[name].slow.parameters())

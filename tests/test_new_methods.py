@@ -17,6 +17,7 @@ from cclgan_lite.data.folders import Augment
 from cclgan_lite.losses import Adversarial, LayerContrast, PixelL1, PixelMSE
 from cclgan_lite.losses.term import Look
 from cclgan_lite.methods import (
+    CDDGAN,
     CUT,
     DCDGAN,
     DCLGAN,
@@ -105,6 +106,16 @@ METHODS = {  # and its losses
     "DCD-GAN": (
         small(DCDGAN()),
         ADVERSARIAL | {"cycle/generators", "identity/generators", "exemplars/generators"},
+    ),
+    "CDD-GAN": (
+        small(CDDGAN(negatives=6)),
+        ADVERSARIAL
+        | {
+            "cycle/generators",
+            "identity/generators",
+            "contrast/generators",
+            "contrast/negatives",
+        },
     ),
     "NLCL": (
         small(

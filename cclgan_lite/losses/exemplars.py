@@ -5,24 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from cclgan_lite.losses.contrastive import nce
 from cclgan_lite.losses.term import Look, Views
 from cclgan_lite.networks.projection import sample_places
-
-
-def nce(queries: Tensor, positives: Tensor, negatives: Tensor, temperature: float) -> Tensor:
-    """-log [ e^(q k+ / tau) / (e^(q k+ / tau) + sum_j e^(q k_j / tau)) ], averaged over queries.
-
-    queries and their positives k+: [B, P, C]; negatives k_j of all queries of an image:
-    [B, N, C]; cosine similarity.
-    """
-    queries = F.normalize(queries, dim=-1)
-    near = (queries * F.normalize(positives, dim=-1)).sum(-1, keepdim=True)
-    far = queries @ F.normalize(negatives, dim=-1).mT
-    logits = torch.cat([near, far], -1) / temperature
-    return (logits.logsumexp(-1) - logits[..., 0]).mean()
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,11 @@
 
 base.py        what a method is
 cclgan.py      CCLGAN, eq. 11
-two_way.py     what the next three share
+two_way.py     what the next four share
 cyclegan.py    CycleGAN
 dclgan.py      DCLGAN
 dcdgan.py      DCD-GAN
+cddgan.py      CDD-GAN
 cut.py         CUT and FastCUT
 nlcl.py        NLCL
 supervised.py  pairs, for ceilings
@@ -14,6 +15,7 @@ operators.py   images made of images without a network
 
 from cclgan_lite.methods.base import Made, Method, Pass, Player
 from cclgan_lite.methods.cclgan import CCLGAN
+from cclgan_lite.methods.cddgan import CDDGAN
 from cclgan_lite.methods.cut import CUT, FastCUT
 from cclgan_lite.methods.cyclegan import CycleGAN
 from cclgan_lite.methods.dcdgan import DCDGAN
@@ -23,6 +25,7 @@ from cclgan_lite.methods.supervised import Supervised
 
 __all__ = [
     "CCLGAN",
+    "CDDGAN",
     "CUT",
     "DCDGAN",
     "DCLGAN",

@@ -6,6 +6,7 @@ restoration.py     a generator that only takes rain off
 flat.py            a generator without downsampling
 discriminator.py   PatchGAN
 projection.py      the MLPs of contrastive losses
+negatives.py       hard negatives for them
 embedder.py        CLIP and its stand-ins
 """
 
@@ -14,6 +15,7 @@ from cclgan_lite.networks.discriminator import DiscriminatorConfig, PatchDiscrim
 from cclgan_lite.networks.flat import FlatConfig, FlatGenerator
 from cclgan_lite.networks.generator import GeneratorConfig, ResNetGenerator
 from cclgan_lite.networks.layers import high_pass
+from cclgan_lite.networks.negatives import NegativeGenerator
 from cclgan_lite.networks.projection import (
     PatchProjection,
     gather_patches,
@@ -29,6 +31,7 @@ __all__ = [
     "FlatGenerator",
     "Generator",
     "GeneratorConfig",
+    "NegativeGenerator",
     "NetworkConfig",
     "PatchDiscriminator",
     "PatchProjection",

@@ -191,7 +191,7 @@ def training_step(
         if learner in optimizers:
             parameters = [p for g in optimizers[learner].param_groups for p in g["params"]]
         else:
-            parameters = list(step.networks[learner].parameters())
+            parameters = [p for p in step.networks[learner].parameters() if p.requires_grad]
         last = learner == next(iter(totals))
         totals[learner].backward(inputs=parameters, retain_graph=not last)
     trained = [p for o in optimizers.values() for g in o.param_groups for p in g["params"]]

@@ -66,7 +66,12 @@ class Trainer:
         self.learning = list(learning)
         self.optimizers = {
             name: torch.optim.Adam(
-                [p for network in player.networks.values() for p in network.parameters()],
+                [
+                    p
+                    for network in player.networks.values()
+                    for p in network.parameters()
+                    if p.requires_grad
+                ],
                 lr=config.lr * player.rate,
                 betas=config.betas,
                 fused=True,
