@@ -14,6 +14,7 @@ dclgan       DCLGAN in the paper's set-up
 dcd-gan      DCD-GAN as its text says; dcd-gan-code as its code does
 cdd-gan      CDD-GAN in the paper's set-up
 nlcl         NLCL with its own numbers
+udgnet       UDGNet with its own numbers
 supervised   the network and budget of `rehearsal`, on pairs: a ceiling for unpaired methods
 supervised-paper  the paper's generator and set-up on pairs
 ddn          DDN on pairs, with the budget of `supervised`
@@ -42,6 +43,7 @@ from cclgan_lite.methods import (
     CycleGAN,
     FastCUT,
     Supervised,
+    UDGNet,
 )
 from cclgan_lite.methods.supervised import TRUTH
 from cclgan_lite.networks import (
@@ -186,6 +188,14 @@ RECIPES: dict[str, Config] = {
     "dcd-gan-code": replace(DCD_GAN, method=DCLGAN(adversarial=Adversarial(form="hinge"))),
     "cdd-gan": replace(PAPER, method=CDDGAN()),
     "nlcl": replace(PAPER, method=NLCL(), epochs=210, decay_from=200 / 210),
+    "udgnet": replace(
+        PAPER,
+        method=UDGNet(),
+        augment=Augment(resize=None, crop=128),
+        steps=32_500,  # 130 epochs of 2,000 crops
+        batch=8,
+        lr=1e-4,
+    ),
     "supervised": SUPERVISED,
     "supervised-paper": replace(PAPER, method=Supervised()),
     "ddn": replace(

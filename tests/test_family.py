@@ -10,10 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cclgan_lite.losses import LCL, ExemplarContrast, HardNegatives, LayerContrast
+from cclgan_lite.losses import LCL, ExemplarContrast, HardNegatives, LayerContrast, Streaks
 from cclgan_lite.losses.contrastive import nce
-from cclgan_lite.methods import CDDGAN, DCDGAN, DCLGAN, NLCL, FastCUT, Method
-from cclgan_lite.networks import DiscriminatorConfig, FlatConfig, GeneratorConfig
+from cclgan_lite.losses.directional import least_change
+from cclgan_lite.methods import CDDGAN, DCDGAN, DCLGAN, NLCL, FastCUT, Method, UDGNet
+from cclgan_lite.networks import DiscriminatorConfig, FlatConfig, GeneratorConfig, high_pass
 from cclgan_lite.networks.projection import gather_patches, self_similar_places
 from cclgan_lite.training.step import Step
 
@@ -321,3 +322,53 @@ def test_hard_negatives():
             atol=1e-5,
         )
         assert not any(p.requires_grad for p in g[name].slow.parameters())
+
+
+@pytest.mark.parametrize("degrees", [-60, -20, 0, 35, 90])
+def test_a_grating_changes_least_along_its_stripes(degrees):
+    """Stripes `degrees` from the vertical, leaning right as they go down."""
+    angle = math.radians(degrees)
+    y, x = torch.meshgrid(torch.arange(60.0), torch.arange(80.0), indexing="ij")
+    across = x * math.cos(angle) - y * math.sin(angle)
+    down, right = least_change((0.5 * across).sin().expand(2, 3, -1, -1))
+    assert down.shape == (2, 1, 1, 1)
+    found = torch.stack([down, right]).squeeze()[:, 1]
+    expected = torch.tensor([math.cos(angle), math.sin(angle)])
+    assert (found @ expected).abs() == pytest.approx(1, abs=1e-3)
+
+
+def test_streaks():
+    term = Streaks(along=0.5, across=0.7, sparse=0.3)
+    scene = Scene(UDGNet(**{k: v for k, v in NLCL_SIZES.items() if k != "projection"}))
+    rainy = scene.inputs["rainy"]
+    rain = scene.nets["rain_generator"](rainy)
+    along, across = [], []
+    for o, r, h in zip(rainy, rain, high_pass(rainy), strict=True):
+        # The tensor of the high-passed picture, summed pixel by pixel.
+        yy = xx = xy = 0.0
+        for c in range(3):
+            for i in range(15):
+                for j in range(15):
+                    gy = (h[c, i + 1, j] - h[c, i, j]).item()
+                    gx = (h[c, i, j + 1] - h[c, i, j]).item()
+                    yy, xx, xy = yy + gy * gy, xx + gx * gx, xy + gx * gy
+        # Closed form: the angle of largest change of a 2 x 2 tensor; the least is across it.
+        most = math.atan2(2 * xy, yy - xx) / 2  # from "down" towards "right"
+        down, right = -math.sin(most), math.cos(most)
+        for c in range(3):
+            for i in range(15):
+                for j in range(15):
+                    ry, rx = r[c, i + 1, j] - r[c, i, j], r[c, i, j + 1] - r[c, i, j]
+                    oy, ox = o[c, i + 1, j] - o[c, i, j], o[c, i, j + 1] - o[c, i, j]
+                    along.append((down * ry + right * rx).abs())
+                    across.append((right * (oy - ry) - down * (ox - rx)).abs())
+    expected = 0.5 * mean(along) + 0.7 * mean(across) + 0.3 * rain.abs().mean()
+    loss = term(scene.step)["generators"]
+    same_value_and_gradient(scene, loss, expected, "rain_generator")
+
+
+def test_isotropic_by_hand():
+    """Rows grow by 2, columns by 1: 4 + 1."""
+    y, x = torch.meshgrid(torch.arange(4.0), torch.arange(5.0), indexing="ij")
+    step = Step({}, {}, [], {"derained": (2 * y + x).expand(1, 3, -1, -1)})
+    assert UDGNet().isotropic(step)["generators"].item() == pytest.approx(5)

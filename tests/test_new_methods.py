@@ -28,6 +28,7 @@ from cclgan_lite.methods import (
     Pass,
     Player,
     Supervised,
+    UDGNet,
 )
 from cclgan_lite.methods.supervised import TRUTH
 from cclgan_lite.networks import (
@@ -43,6 +44,7 @@ from cclgan_lite.training.trainer import Trainer, resume, sample_grid, train
 
 GENERATOR = GeneratorConfig(filters=4, blocks=1, taps=("down1", "block1"))
 DISCRIMINATOR = DiscriminatorConfig(filters=4)
+FLAT = FlatConfig(filters=4, blocks=1, taps=("stem", "block1"))
 DETAIL = FlatConfig(filters=4, blocks=1, norm="none", detail=True, taps=())
 
 
@@ -120,7 +122,7 @@ METHODS = {  # and its losses
     "NLCL": (
         small(
             NLCL(
-                generator=FlatConfig(filters=4, blocks=1, taps=("stem", "block1")),
+                generator=FLAT,
                 layers=LayerContrast(patches=(3, 5)),
             )
         ),
@@ -130,6 +132,14 @@ METHODS = {  # and its losses
             "layers/generators",
             "reconstruction/generators",
             "closeness/generators",
+        },
+    ),
+    "UDGNet": (
+        small(UDGNet(generator=FLAT)),
+        ADVERSARIAL
+        | {
+            f"{name}/generators"
+            for name in ("reconstruction", "streaks", "closeness", "isotropic")
         },
     ),
     "supervised": (small(Supervised()), {"l1/generators"}),

@@ -6,6 +6,7 @@
     intra_ccl.py     eq. 1-3    contrast in CLIP's space
     inter_ccl.py     eq. 4-6    contrast in the discriminators' space
     exemplars.py     contrast of unpaired exemplars (DCD-GAN)
+    directional.py   rain along its streaks, background in all directions (UDGNet)
     hard_negatives.py  location contrast with learned negatives (CDD-GAN)
     layer_contrast.py  background against rain (NLCL)
     pixel.py         L1 and squares, terms that the paper does not have
@@ -16,6 +17,7 @@ Eq. 11, their weighted sum, is a recipe (`cclgan_lite/recipes.py`).
 
 from cclgan_lite.losses.adversarial import Adversarial, discriminator_loss, generator_loss
 from cclgan_lite.losses.contrastive import distance, info_nce, patch_nce, ratio
+from cclgan_lite.losses.directional import Isotropic, Streaks
 from cclgan_lite.losses.exemplars import ExemplarContrast
 from cclgan_lite.losses.hard_negatives import HardNegatives
 from cclgan_lite.losses.inter_ccl import InterCCL, inter_ccl
@@ -31,9 +33,11 @@ __all__ = [
     "HardNegatives",
     "InterCCL",
     "IntraCCL",
+    "Isotropic",
     "LayerContrast",
     "PixelL1",
     "PixelMSE",
+    "Streaks",
     "discriminator_loss",
     "distance",
     "generator_loss",

@@ -8,7 +8,9 @@ dclgan.py      DCLGAN
 dcdgan.py      DCD-GAN
 cddgan.py      CDD-GAN
 cut.py         CUT and FastCUT
+two_layers.py  what the next two share
 nlcl.py        NLCL
+udgnet.py      UDGNet
 supervised.py  pairs, for ceilings
 operators.py   images made of images without a network
 """
@@ -22,6 +24,7 @@ from cclgan_lite.methods.dcdgan import DCDGAN
 from cclgan_lite.methods.dclgan import DCLGAN
 from cclgan_lite.methods.nlcl import NLCL
 from cclgan_lite.methods.supervised import Supervised
+from cclgan_lite.methods.udgnet import UDGNet
 
 __all__ = [
     "CCLGAN",
@@ -37,4 +40,5 @@ __all__ = [
     "Pass",
     "Player",
     "Supervised",
+    "UDGNet",
 ]

@@ -16,24 +16,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cclgan_lite.losses import LCL, Adversarial, LayerContrast, PixelL1, PixelMSE
-from cclgan_lite.methods.base import Made, Method, Pass, Player
-from cclgan_lite.methods.operators import overlay
-from cclgan_lite.networks import (
-    DiscriminatorConfig,
-    FlatConfig,
-    NetworkConfig,
-    PatchDiscriminator,
-    PatchProjection,
-    projections,
-)
+from cclgan_lite.methods.base import Player
+from cclgan_lite.methods.two_layers import TwoLayers
+from cclgan_lite.networks import DiscriminatorConfig, PatchProjection, projections
 
 
 @dataclass(frozen=True)
-class NLCL(Method):
-    generator: NetworkConfig = FlatConfig()
+class NLCL(TwoLayers):
     discriminator: DiscriminatorConfig = DiscriminatorConfig(taps=("conv1", "conv2", "conv3"))
     projection: int = 256  # width of every MLP
-    discriminator_speed: float = 1.0  # discriminator's learning rate / generators' learning rate
 
     adversarial: Adversarial = Adversarial(roles=(("discriminator_clean", "clean", "derained"),))
     location: LCL = LCL(
@@ -48,29 +39,14 @@ class NLCL(Method):
     reconstruction: PixelMSE = PixelMSE(1.0, (("recomposed", "rainy"),))
     closeness: PixelL1 = PixelL1(0.1, (("derained", "rainy"),))
 
-    grid = (("rainy", "derained", "rain"),)
-    wiring = {
-        "derained": Pass("derainer", "rainy"),
-        "rain": Pass("rain_generator", "rainy"),
-        "recomposed": Made(overlay, ("derained", "rain")),
-        "identity_clean": Pass("derainer", "clean"),
-    }
-
     def players(self) -> dict[str, Player]:
-        derainer = {"derainer": self.generator.build()}
-        discriminator = PatchDiscriminator(self.discriminator)
-        generators = derainer | {"rain_generator": self.generator.build()}
-        terms = self.terms()
-        if "location" in terms:
-            generators |= projections(derainer, self.projection)
+        players, terms = super().players(), self.terms()
+        generators = players["generators"].networks
         if "layers" in terms:
+            channels = players["discriminators"].networks["discriminator_clean"].tap_channels()
             generators |= {
-                mlp: PatchProjection(discriminator.tap_channels(), self.projection)
-                for _, mlp in self.layers.layers
+                mlp: PatchProjection(channels, self.projection) for _, mlp in self.layers.layers
             }
-        return {
-            "generators": Player(generators),
-            "discriminators": Player(
-                {"discriminator_clean": discriminator}, self.discriminator_speed
-            ),
-        }
+        if "location" in terms:
+            generators |= projections({"derainer": generators["derainer"]}, self.projection)
+        return players
