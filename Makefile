@@ -19,7 +19,7 @@ help:
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[notebooks,test]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[notebooks,test,grading]'
 	touch $@
 
 demo: $(INSTALLED)

@@ -4,7 +4,7 @@
         --val-rainy VAL_RAINY --val-clean VAL_CLEAN --json ablations.json
 
 All rows have the same steps, crops, order of data and learning rates. Rows of the paper and its
-neighbours have the networks of recipe `demo`; the rows of the paper also its levers (a smaller
+neighbours have small networks of recipe `laptop`; the rows of the paper also its levers (a smaller
 weight of LCL and intra-CCL, identity, rederain), and once the published weights without them. Our
 own recipes have their own derainer, from random weights. Each finished run leaves
 OUT/ROW-SEED/result.json and is not trained again; an interrupted one resumes.
@@ -23,9 +23,15 @@ from cclgan_lite.data.pairs import pair_files
 from cclgan_lite.evaluation.evaluate import evaluate_pairs
 from cclgan_lite.evaluation.statistics import difference
 from cclgan_lite.methods.cclgan import CCLGAN
-from cclgan_lite.recipes import DEMO, RECIPES
+from cclgan_lite.recipes import LAPTOP, RECIPES
 from cclgan_lite.training.config import Config
 
+SMALL = replace(  # `laptop` with the networks that the rows share
+    LAPTOP,
+    method=replace(
+        LAPTOP.method, generator=replace(LAPTOP.method.generator, filters=24, blocks=4)
+    ),
+)
 WEIGHTS = {"lcl": 0.2, "intra": 0.1, "inter": 0.005}  # of the paper's rows, where not zero
 PAPER = {  # of Tables 2-4
     "paper": "G: all (CCLGAN)",
@@ -58,9 +64,9 @@ def method_of(row: str) -> CCLGAN:
     theirs = RECIPES[name].method
     taps = tuple("block4" if tap == "block5" else tap for tap in theirs.generator.taps)
     shared = {
-        "generator": replace(DEMO.method.generator, taps=taps),
-        "discriminator": DEMO.method.discriminator,
-        "discriminator_speed": DEMO.method.discriminator_speed,
+        "generator": replace(SMALL.method.generator, taps=taps),
+        "discriminator": SMALL.method.discriminator,
+        "discriminator_speed": SMALL.method.discriminator_speed,
         "embedder": "tiny-rain-clip",
     }
     if row not in PLAIN:
@@ -68,16 +74,16 @@ def method_of(row: str) -> CCLGAN:
             own = getattr(theirs, term)
             on = own.weight and row != "none"
             shared[term] = replace(own, weight=weight if on else 0.0)
-        shared |= {"identity": DEMO.method.identity, "rederain": DEMO.method.rederain}
+        shared |= {"identity": SMALL.method.identity, "rederain": SMALL.method.rederain}
     return replace(theirs, **shared)
 
 
 def budget(row: str, asked: argparse.Namespace, seed: int) -> Config:
     return replace(
-        DEMO,
+        SMALL,
         method=method_of(row),
-        augment=replace(DEMO.augment, crop=asked.crop),
-        shower=RECIPES.get(row, DEMO).shower,
+        augment=replace(SMALL.augment, crop=asked.crop),
+        shower=RECIPES.get(row, SMALL).shower,
         seed=seed,
         steps=asked.steps,
     )

@@ -6,7 +6,13 @@ Flags are generated from the signatures below and from the dataclasses of the re
 from __future__ import annotations
 
 import argparse
+import os
+import re
 import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,8 +21,11 @@ import tyro
 from tyro.conf import Positional, arg
 
 import cclgan_lite as ccl
+from cclgan_lite.data.images import ImageNote
+from cclgan_lite.files import refuse_unwritable, write_json
 from cclgan_lite.inference.weights import DEFAULT_WEIGHTS
 from cclgan_lite.recipes import RECIPES
+from cclgan_lite.serialization import differences
 from cclgan_lite.training.config import Config
 from cclgan_lite.training.run import Run, RunError
 
@@ -41,12 +50,13 @@ def train_for(default: Config):
         from cclgan_lite.training import parallel
 
         if resume:
-            saved = Run.read(out)
-            folders = (rainy or saved.rainy).absolute(), (clean or saved.clean).absolute()
-            same = config == saved.config and folders == (saved.rainy, saved.clean)
-            if check_unpaired or not same:
-                raise ValueError(f"{out} goes on with its own settings: leave out other flags")
-            run = ccl.resume(out, device)
+            changed = [f"--{name}" for name in differences(config, Run.read(out).config, Config)]
+            if changed := changed + ["--check-unpaired"] * check_unpaired:
+                raise ValueError(
+                    f"{out} goes on with its own settings: leave out {' '.join(changed)}. A longer "
+                    f"or different training is a new run: --start {out}"
+                )
+            run = ccl.resume(out, device, rainy=rainy, clean=clean)
         else:
             run = ccl.train(config, rainy, clean, out, device, check_unpaired)
         team, _ = parallel.join(device)
@@ -67,7 +77,8 @@ def train_for(default: Config):
 
     Args:
         out: Run folder: config, metrics, sample grids, checkpoints, derainer.safetensors.
-        rainy: Folder of rainy images. Without --rainy and --clean: the bundled data.
+        rainy: Folder of rainy images. Without --rainy and --clean: the bundled data. Beside
+            --resume: where the folder is now.
         clean: Folder of clean images, best of other scenes.
         recipe: One of {", ".join(RECIPES)}; {DEFAULT_RECIPE} if not given.
         resume: Continue the run in --out with its own settings and folders.
@@ -174,8 +185,8 @@ def evaluate(
         device: Where to compute; auto takes a GPU if there is one.
     """
     from cclgan_lite.evaluation.results import describe, write_csv
-    from cclgan_lite.files import write_json
 
+    refuse_unwritable(json_file, csv_file)
     result = ccl.evaluate(
         "identity" if identity else weights,
         dataset,
@@ -218,6 +229,7 @@ def table(
     """
     from cclgan_lite.evaluation import published
 
+    refuse_unwritable(plot)
     chosen = published.sections(published.read_results(results), dataset, ablations)
     print("\n".join(map(published.markdown, chosen)))
     if plot:
@@ -260,8 +272,8 @@ def clip_probe(
         json_file: Also write the figures and the score of every image to this file.
     """
     from cclgan_lite.evaluation.clip_probe import probe
-    from cclgan_lite.files import write_json
 
+    refuse_unwritable(json_file)
     result = probe(rainy, clean, clip, progress=True)
     print(
         f"{result['n_rainy']} rainy, {result['n_clean']} clean   AUC {result['auc']:.4f}   "
@@ -304,7 +316,8 @@ def demo(out: Path = Path("runs/demo"), seed: int = 0) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command; what a user can mend is told in one line, without a traceback."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    arguments = [_at_home(a) for a in (sys.argv[1:] if arguments is None else arguments)]
+    warnings.showwarning = partial(_show, warnings.showwarning)
     try:
         commands = {
             "train": train_for(_default_config(arguments)),
@@ -334,10 +347,28 @@ def main(arguments: list[str] | None = None) -> None:
 def _default_config(arguments: list[str]) -> Config:
     """What `train`'s other flags change: the recipe asked for, or the resumed run's own."""
     peek = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    peek.add_argument("--recipe")
+    for flag in ("--recipe", "--out", "--epochs", "--steps"):
+        peek.add_argument(flag, nargs="?")
     peek.add_argument("--resume", action="store_true")
-    peek.add_argument("--out", type=Path)
     asked, _ = peek.parse_known_args(arguments)
     if asked.resume and asked.out and asked.recipe is None:
-        return Run.read(asked.out).config
-    return ccl.recipe(asked.recipe or DEFAULT_RECIPE)
+        config = Run.read(Path(asked.out)).config
+    else:
+        config = ccl.recipe(asked.recipe or DEFAULT_RECIPE)
+    if asked.epochs and asked.steps:
+        raise ValueError("give --epochs or --steps, not both")
+    return replace(config, steps=None) if asked.epochs else config  # who says epochs means them
+
+
+def _at_home(argument: str) -> str:
+    """`~` also where the shell leaves it alone, as behind the = of --out=~/derained."""
+    flag, path = re.fullmatch(r"(--[\w.-]+=)?(.*)", argument, re.DOTALL).groups()
+    return (flag or "") + (os.path.expanduser(path) if path.startswith("~") else path)
+
+
+def _show(usual: Callable, message: Warning, category: type, *where) -> None:
+    """What was left out, in a line; other warnings as usual."""
+    if issubclass(category, ImageNote):
+        print(f"cclgan-lite: {message}", file=sys.stderr)
+    else:
+        usual(message, category, *where)

@@ -40,6 +40,19 @@ def write_atomically(path: str | Path, write: Callable[[Path], None]) -> None:
         raise
 
 
+def refuse_unwritable(*paths: str | Path | None, folder: bool = False) -> None:
+    """Raise OSError where a file, or files in a `folder`, could not be written: before the work."""
+    for path in (Path(path).absolute() for path in paths if path is not None):
+        if path.exists() and path.is_dir() is not folder:
+            found, wanted = ("file", "folder") if folder else ("folder", "file")
+            raise OSError(f"{path} is a {found}; name a {wanted} to write")
+        there = path if folder else path.parent
+        while not there.exists():
+            there = there.parent
+        if not there.is_dir() or not os.access(there, os.W_OK):
+            raise OSError(f"{path} cannot be written: {there} is no folder that may be written to")
+
+
 def append(path: Path, text: str) -> None:
     """Add `text` to a file; a full disk is told as in `write_atomically`."""
     try:

@@ -7,6 +7,7 @@ that a new method needs no entry anywhere.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, TypeVar
 
@@ -32,6 +33,22 @@ def from_plain(plain: Any, declared: type[T]) -> T:
         raise ValueError("; ".join(cattrs.transform_error(error))) from error
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
+
+
+def differences(one: Any, other: Any, declared: type) -> dict[str, tuple]:
+    """Where two values differ: dotted names of fields, each with both values."""
+    flat = [dict(_leaves(to_plain(value, declared))) for value in (one, other)]
+    names = dict.fromkeys([*flat[0], *flat[1]])
+    both = {name: tuple(part.get(name) for part in flat) for name in names}
+    return {name: values for name, values in both.items() if values[0] != values[1]}
+
+
+def _leaves(plain: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    if not isinstance(plain, dict):
+        yield name, plain
+        return
+    for key, value in plain.items():
+        yield from _leaves(value, f"{name}.{key}" if name else key)
 
 
 def _converter() -> cattrs.Converter:

@@ -15,11 +15,11 @@ from cclgan_lite.data.folders import Augment, PairedCrops, PairedFolders, Unpair
 from cclgan_lite.data.images import ImageError
 
 
-def write(folder: Path, names: list[str], size=(40, 30)) -> Path:
+def write(folder: Path, names: list[str], size=(40, 30), blue=200) -> Path:
     """Images whose every pixel tells which file they are."""
     folder.mkdir(parents=True)
     for i, name in enumerate(names):
-        Image.new("RGB", size, (10 * i, 100, 200)).save(folder / name)
+        Image.new("RGB", size, (10 * i, 100, blue)).save(folder / name)
     return folder
 
 
@@ -111,7 +111,7 @@ def test_missing_or_empty_folder(tmp_path, folders):
 
 def test_paired_folders(tmp_path):
     rainy = write(tmp_path / "r", ["rain-2.png", "rain-10.png"], (20, 16))
-    clean = write(tmp_path / "c", ["norain-2.png", "norain-10.png"], (20, 16))
+    clean = write(tmp_path / "c", ["norain-2.png", "norain-10.png"], (20, 16), 199)
     data = PairedFolders(rainy, clean)
     assert [item["name"] for item in data] == ["rain-2", "rain-10"]
     assert data[1]["clean"].shape == (3, 16, 20)
@@ -119,6 +119,21 @@ def test_paired_folders(tmp_path):
     (clean / "norain-10.png").unlink()
     with pytest.raises(ImageError, match="rain-10"):
         PairedFolders(rainy, clean)
+
+
+def test_zoom_shrinks_larger_crops_to_the_same_side():
+    """Stripes of period 8 keep it without zoom; with zoom some have up to twice as many."""
+    stripes = np.zeros((128, 160, 3), np.uint8)
+    stripes[:, np.arange(160) % 8 < 4] = 255
+    counts = []
+    for k in range(40):
+        rgb = Augment(resize=None, crop=32, zoom=2.0)(stripes, np.random.default_rng(k))
+        assert rgb.shape == (32, 32, 3)
+        spectrum = np.abs(np.fft.rfft(rgb[16, :, 0].astype(float) - rgb[16, :, 0].mean()))
+        counts.append(int(spectrum.argmax()))  # periods in the crop: 4 unzoomed, 8 at twice
+    assert min(counts) == 4 and max(counts) >= 7 and {5, 6} & set(counts)
+    with pytest.raises(ValueError, match="zoom"):
+        Augment(zoom=0.5)
 
 
 def test_paired_crops_show_a_picture_and_its_truth_at_the_same_place(tmp_path):

@@ -1,8 +1,11 @@
 """Reading every kind of picture file, and writing derained ones in the manner of their source."""
 
+import os
+import struct
 import subprocess
 import sys
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +15,13 @@ from PIL import Image, ImageCms, ImageOps, JpegImagePlugin
 
 from cclgan_lite.data.images import (
     ImageError,
+    ImageNote,
     list_images,
+    read_each,
     read_photo,
     read_rgb,
     read_size,
+    rewrite_photos,
     to_tensor,
     to_uint8,
     write_photo,
@@ -59,18 +65,48 @@ def test_list_images_in_natural_order(tmp_path):
     (tmp_path / ".cache").mkdir()
     (tmp_path / ".cache" / "inner.png").touch()
     flat = ["9.JPG", "10.png", "a2.webp", "a10.webp", "x.tiff"]
-    assert [path.name for path in list_images(tmp_path)] == flat
-    deep = [path.relative_to(tmp_path).as_posix() for path in list_images(tmp_path, True)]
+    with pytest.warns(ImageNote, match="1 .txt, 1 folder left out"):
+        assert [path.name for path in list_images(tmp_path)] == flat
+    with pytest.warns(ImageNote, match="1 .txt left out"):
+        deep = [path.relative_to(tmp_path).as_posix() for path in list_images(tmp_path, True)]
     assert deep == [*flat[:4], "folder.png/inner.png", "x.tiff"]
 
 
 def test_list_images_says_what_is_wrong(tmp_path):
-    with pytest.raises(ImageError, match="no folder .*missing"):
+    with pytest.raises(ImageError, match="no file or folder .*missing"):
         list_images(tmp_path / "missing")
-    with pytest.raises(ImageError, match="holds no pictures"):
+    with pytest.raises(ImageError, match="holds no pictures .* is empty"):
+        list_images(tmp_path)
+    (tmp_path / "IMG_1.HEIC").touch()
+    with pytest.raises(ImageError, match=r"holds no pictures .* but only 1 \.heic: convert"):
         list_images(tmp_path)
     with pytest.raises(ImageError, match="a.png is a file"):
         list_images(save(tmp_path / "a.png", RGB))
+
+
+@pytest.mark.parametrize("closed", ["", "inner"])
+def test_folders_that_may_not_be_read_are_named(tmp_path, monkeypatch, closed):
+    (tmp_path / "inner").mkdir()
+    save(tmp_path / "a.png", RGB)
+    scandir = os.scandir
+
+    def refusing(folder):
+        if Path(folder) == tmp_path / closed:
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(ImageError, match=f"{closed} may not be read"):
+        list_images(tmp_path, recursive=True)
+
+
+def test_all_bad_pictures_are_named_at_once(tmp_path):
+    for name in ("a.png", "c.png"):
+        (tmp_path / name).write_bytes(b"words")
+    save(tmp_path / "b.png", RGB)
+    with pytest.raises(ImageError, match="(?s)2 pictures.*a.png.*c.png"):
+        read_each(list_images(tmp_path), read_size)
+    assert read_each([tmp_path / "b.png"], read_size) == [(37, 50)]
 
 
 # Reading
@@ -180,6 +216,80 @@ def broken(kind: str, tmp_path: Path) -> Path:
 def test_bad_pictures_are_named(tmp_path, kind, message):
     with pytest.raises(ImageError, match=f"bad.png.*{message}"):
         read_rgb(broken(kind, tmp_path))
+
+
+# Metadata that makes no sense
+
+
+def exif_of(tag: int, kind: int, count: int, value: bytes) -> bytes:
+    """An EXIF block of one entry; kind 2 is text, 5 a fraction, 10 a signed one."""
+    head = b"II*\0" + struct.pack("<IHHHI", 8, 1, tag, kind, count)
+    if len(value) > 4:
+        return head + struct.pack("<II", 26, 0) + value
+    return head + value.ljust(4, b"\0") + bytes(4)
+
+
+ODD_EXIF = {
+    "garbage": b"\xff" * 40,
+    "empty": b"",
+    "short": b"II*\0\x08\0\0\0",
+    "resolution in words": exif_of(0x011A, 2, 4, b"abc\0"),
+    "resolution below zero": exif_of(0x011A, 10, 1, struct.pack("<ii", -72, 1)),
+    "resolution over zero": exif_of(0x011A, 5, 1, struct.pack("<II", 300, 0)),
+    "orientation in words": exif_of(ORIENTATION, 2, 2, b"6\0"),
+    "over 64 KB": exif_of(0x927C, 7, 120_000, bytes(120_000)),
+}
+
+
+def with_exif(path: Path, exif: bytes) -> Path:
+    """`path` with this EXIF, in a JPEG in as many segments as it takes."""
+    content = path.read_bytes()
+    if path.suffix == ".png":
+        chunk = b"eXIf" + exif
+        chunk = struct.pack(">I", len(exif)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+        path.write_bytes(content[:33] + chunk + content[33:])
+    else:
+        parts = [exif[i : i + 60_000] for i in range(0, max(1, len(exif)), 60_000)]
+        parts = [b"Exif\0\0" + part for part in parts]
+        segments = [b"\xff\xe1" + struct.pack(">H", len(part) + 2) + part for part in parts]
+        path.write_bytes(content[:2] + b"".join(segments) + content[2:])
+    return path
+
+
+@pytest.mark.filterwarnings("ignore::cclgan_lite.data.images.ImageNote")
+@pytest.mark.parametrize("kind", ODD_EXIF)
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_metadata_never_costs_the_pixels(tmp_path, suffix, kind):
+    path = save(tmp_path / f"a.{suffix}", SMOOTH)
+    plain = read_rgb(path)
+    with_exif(path, ODD_EXIF[kind])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)  # Pillow's lines of its own source
+        assert read_size(path) == (50, 50)
+        np.testing.assert_array_equal(read_rgb(path), plain)
+    assert np.abs(viewed(rewrite(path)).astype(int) - plain).max() < 12
+
+
+def test_what_can_be_read_of_an_odd_exif_is_kept(tmp_path):
+    exif = Image.Exif()
+    exif[0x010F] = "Maker"
+    path = save(tmp_path / "a.jpg", SMOOTH)
+    entries = exif_of(0x011A, 2, 4, b"abc\0")[10:22], exif.tobytes()[16:28]
+    entry = struct.pack("<HHI", 0x010F, 2, 4) + b"Me!\0"
+    block = b"II*\0" + struct.pack("<IH", 8, 2) + entry + entries[0] + bytes(4)
+    with Image.open(rewrite(with_exif(path, block))) as after:
+        assert dict(after.getexif()) == {0x010F: "Me!"}
+
+
+def test_a_folder_is_done_whatever_the_metadata(tmp_path):
+    sources = {}
+    for name in ("a", "b", "c"):
+        path = save(tmp_path / f"{name}.jpg", SMOOTH)
+        sources[tmp_path / "out" / path.name] = path
+    with_exif(tmp_path / "b.jpg", ODD_EXIF["over 64 KB"])
+    with pytest.warns(ImageNote, match="b.jpg: written without its exif"):
+        done = rewrite_photos(sources, lambda _, rgb: rgb, out="out", done="", progress=False)
+    assert done == list(sources) and all(path.exists() for path in done)
 
 
 def test_truncated_jpeg(tmp_path):
@@ -330,6 +440,16 @@ def test_cmyk_jpeg_becomes_rgb_without_its_profile(tmp_path):
     path = save(tmp_path / "a.jpg", Image.fromarray(SMOOTH).convert("CMYK"), icc_profile=ICC)
     with Image.open(rewrite(path)) as after:
         assert after.mode == "RGB" and "icc_profile" not in after.info
+        error = np.abs(np.asarray(after).astype(int) - read_rgb(path))
+    assert error.mean() < 1
+
+
+def test_cmyk_jpeg_keeps_its_colours(tmp_path):
+    """Sharp colours, which a coarser sampling would blur."""
+    path = save(
+        tmp_path / "a.jpg", Image.fromarray(RGB).convert("CMYK"), quality=95, subsampling=0
+    )
+    assert np.abs(viewed(rewrite(path)).astype(int) - read_rgb(path)).mean() < 5
 
 
 def test_write_photo_checks_the_pixels(tmp_path):

@@ -12,6 +12,7 @@ from torch import nn
 
 from cclgan_lite.data.folders import Augment, UnpairedFolders
 from cclgan_lite.data.images import to_tensor
+from cclgan_lite.data.leaves import Leaves
 from cclgan_lite.data.shower import Shower
 from cclgan_lite.inference.weights import derainer_bytes
 from cclgan_lite.losses.pixel import rehearsal, transplant
@@ -79,7 +80,7 @@ def test_the_folder_rains_on_the_very_crop(tmp_path):
 
 def test_huber_by_hand():
     class Views:
-        images = {"derained_rendered": torch.tensor([0.05, 0.5]), "clean": torch.zeros(2)}
+        images = {"derained_rendered": torch.tensor([0.05, 0.5]), "practice": torch.zeros(2)}
         image = images.get
 
     # d^2 / (2 k) = 0.0125 and |d| - k / 2 = 0.45
@@ -173,3 +174,59 @@ def test_the_derainer_learns_from_rendered_rain_what_l1_would_not_teach_it():
         losses, step = trainer.train_step(batch)
     derained_rendered, clear = step.image("derained_rendered"), batch["clean"]
     assert (derained_rendered - clear).square().mean() < 0.6 * (rainy - clear).square().mean()
+
+
+def test_dead_leaves_have_the_size_and_the_colours_of_their_picture():
+    picture = np.full((64, 64, 3), (200, 40, 40), np.uint8)
+    picture[:, 32:] = (40, 40, 200)
+    leaves = Leaves(share=1.0, texture=0)
+    found = leaves(picture, np.random.default_rng(0))
+    assert found.shape == picture.shape and found.dtype == np.uint8
+    near = [
+        np.abs(found.astype(int) - colour).sum(-1) < 30
+        for colour in ((200, 40, 40), (40, 40, 200))
+    ]
+    assert (near[0] | near[1]).mean() > 0.6 and min(
+        n.mean() for n in near
+    ) > 0.1  # the rest: edges
+    assert (leaves(picture, np.random.default_rng(1)) != found).any()
+    assert Leaves(share=0.0)(picture, np.random.default_rng(0)) is picture
+
+
+@pytest.mark.parametrize("wrong", [{"share": 1.5}, {"discs": (5, 2)}])
+def test_impossible_leaves_are_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Leaves(**wrong)
+
+
+def test_the_shower_falls_on_leaves_and_leaves_the_clean_crop_alone(tmp_path):
+    rainy, clean = noise_folders(tmp_path)
+    options = {"augment": Augment(None, 48), "shower": Shower(share=1.0)}
+    plain = UnpairedFolders(rainy, clean, **options)[0]
+    item = UnpairedFolders(rainy, clean, **options, leaves=Leaves(share=1.0))[0]
+    assert torch.equal(item["clean"], plain["clean"]) and "practice" not in plain
+    assert (item["practice"] != item["clean"]).float().mean() > 0.5
+    assert (item["rendered"] >= item["practice"]).all()
+
+
+def test_a_rainer_is_given_the_rendered_rain():
+    method = CCLGAN(generator=TINY, rain="given")
+    clean, practice, derained = (torch.full((1, 3, 16, 16), v) for v in (0.0, -0.5, 0.95))
+    rendered = practice + 0.2
+    images = {"rainy": clean, "clean": clean, "practice": practice, "rendered": rendered}
+    step = Step(
+        nn.ModuleDict(method.networks()), method.wiring, [], images | {"derained": derained}
+    )
+    torch.testing.assert_close(step.image("poured_clean"), clean + 0.2)
+    torch.testing.assert_close(step.image("poured_derained"), torch.ones(1, 3, 16, 16))  # white
+    rainer = step.networks["rainer"]
+    torch.testing.assert_close(step.image("rained"), rainer(clean + 0.2))
+    with pytest.raises(ValueError, match=r"shower\.share"):
+        Config(method=method)
+
+
+def test_without_leaves_practice_is_the_clean_picture():
+    method = CCLGAN(generator=TINY)
+    images = {"rainy": torch.zeros(1, 3, 16, 16), "clean": torch.ones(1, 3, 16, 16)}
+    step = Step(nn.ModuleDict(method.networks()), method.wiring, [], images)
+    assert step.image("practice") is images["clean"]

@@ -13,7 +13,7 @@ exercises.py   checks that name the mistake; `checks/` has those of each lesson
 from cclgan_lite.course.claims import claim
 from cclgan_lite.course.exercises import Wrong, check
 from cclgan_lite.course.explore import explore, show_widget
-from cclgan_lite.course.figures import pictures, show
+from cclgan_lite.course.figures import img, pictures, show
 from cclgan_lite.course.profiles import pick, profile, progress
 from cclgan_lite.course.scenes import scene_pairs, unpaired_scenes
 
@@ -22,6 +22,7 @@ __all__ = [
     "check",
     "claim",
     "explore",
+    "img",
     "pick",
     "pictures",
     "profile",

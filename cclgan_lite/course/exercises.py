@@ -2,10 +2,7 @@
 
     @check("square")
     def check_square(answer):
-        if answer(3) == 6:
-            raise Wrong("that doubles: the square of x is x * x")
-        if answer(3) != 9:
-            raise Wrong("square(3) should be 9")
+        expect(answer(3), 9, {"that doubles: the square of x is x * x": 6})
 
 In a notebook `check_square(square)` prints ☐ (not done yet), ✗ with the hint, or ✓. It never
 raises, so that a notebook with open exercises runs to its end.
@@ -14,7 +11,7 @@ raises, so that a notebook with open exercises runs to its end.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -71,17 +68,102 @@ def check(name: str) -> Callable[[Callable[[Any], None]], Check]:
     return lambda test: Check(name, test)
 
 
+def expect(
+    got: Any,
+    want: Any,
+    mistakes: Mapping[str, Any] | None = None,
+    otherwise: str = "",
+    *,
+    wrt: Mapping[str, torch.Tensor] | None = None,
+    tolerance: float = 1e-4,
+) -> None:
+    """Raises `Wrong` where `got` is not `want`, with the hint of the first mistake that fits.
+
+    Args:
+        got, want: numbers, tensors, arrays, or dictionaries and tuples of them (see `near`).
+        mistakes: {hint: what the mistake gives, a list of such values, or a test of `got`}.
+        otherwise: said where none of them fits, before what was expected.
+        wrt: {name: tensor}; the gradients with respect to these must be those of `want`, too.
+    """
+    if not near(got, want, tolerance):
+        for hint, values in (mistakes or {}).items():
+            for value in values if isinstance(values, list) else [values]:
+                if value(got) if callable(value) else near(got, value, tolerance):
+                    raise Wrong(hint)
+        raise Wrong(": ".join(filter(None, [otherwise, _difference(got, want)])))
+    if wrt is None:
+        return
+    inputs = list(wrt.values())
+    for name, mine, true in zip(wrt, slopes(got, inputs), slopes(want, inputs), strict=True):
+        constant = true is None or not true.any()
+        if constant and mine is not None and mine.any():
+            raise Wrong(f"{name}: not detached; a gradient reaches it, but it is a constant")
+        if not constant and (mine is None or not mine.any()):
+            raise Wrong(f"no gradient reaches {name}: something is detached that should not be")
+        if not constant and not near(mine, true):
+            raise Wrong(f"a part of {name}'s gradient is lost: something is detached")
+
+
+def _difference(got: Any, want: Any) -> str:
+    """What was expected and what was got, in a few numbers."""
+    if isinstance(want, dict | tuple) or got is None:
+        return f"expected {_said(want)}, got {_said(got)}"
+    a, b = (torch.as_tensor(x).detach() for x in (got, want))
+    if b.numel() == 1 != a.numel():
+        return f"one number is wanted; yours has the shape {list(a.shape)}"
+    if b.numel() > 1 and a.shape != b.shape:
+        return f"the shape should be {list(b.shape)}, yours is {list(a.shape)}"
+    if b.numel() > 8:
+        return f"off by up to {(a - b).abs().max():.3g}"
+    return f"expected {_said(want)}, got {_said(got)}"
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_said(part)}" for key, part in value.items()) + "}"
+    if isinstance(value, torch.Tensor | np.ndarray):
+        return str(np.round(np.asarray(torch.as_tensor(value).detach()), 4).tolist())
+    if isinstance(value, tuple | list):
+        return "(" + ", ".join(map(_said, value)) + ")"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def overflows(got: Any) -> bool:
+    """A mistake for `expect`: infinities or NaN."""
+    return not torch.isfinite(torch.as_tensor(got)).all()
+
+
+def both(got: Any, names: str) -> Any:
+    """Two results. Raises Wrong where it is something else."""
+    if not isinstance(got, tuple | list) or len(got) != 2:
+        raise Wrong(f"return both {names}")
+    return got
+
+
 def near(got: Any, want: Any, tolerance: float = 1e-4) -> bool:
-    """Equal up to rounding and in shape, whatever the precision.
+    """Equal in shape and up to rounding, whatever the precision; exactly with tolerance 0.
 
     One number is one number, be it a float, a tensor [] or a tensor [1]. None is near nothing.
+    Dictionaries and tuples are compared part by part.
     """
-    if got is None:
+    if isinstance(want, dict):
+        return (
+            isinstance(got, dict)
+            and got.keys() == want.keys()
+            and all(near(got[key], want[key], tolerance) for key in want)
+        )
+    if isinstance(want, tuple):
+        return (
+            isinstance(got, tuple | list)
+            and len(got) == len(want)
+            and all(near(a, b, tolerance) for a, b in zip(got, want, strict=True))
+        )
+    if got is None or want is None:
         return False
     a, b = (torch.as_tensor(x).detach().cpu().double() for x in (got, want))
     if a.numel() == b.numel() == 1:
         a, b = a.reshape(()), b.reshape(())
-    return a.shape == b.shape and torch.allclose(a, b, atol=tolerance, rtol=1e-4)
+    return a.shape == b.shape and torch.allclose(a, b, min(tolerance, 1e-4), tolerance)
 
 
 def number(got: Any) -> float:

@@ -17,10 +17,19 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from cclgan_lite.data.images import ImageError, list_images, read_rgb, read_size, to_tensor
+from cclgan_lite.data.images import (
+    ImageError,
+    list_images,
+    read_each,
+    read_rgb,
+    read_size,
+    to_tensor,
+)
+from cclgan_lite.data.leaves import Leaves
 from cclgan_lite.data.pairs import pair_files
 from cclgan_lite.data.shower import Shower
 from cclgan_lite.data.unpaired import recorded_kind
+from cclgan_lite.validation import at_least, check
 
 
 @dataclass(frozen=True)
@@ -30,10 +39,12 @@ class Augment:
     resize: int | None = 286  # squash to a square of this side first; None keeps size and aspect
     crop: int = 256  # side of the square that a step sees; a multiple of 4
     flip: bool = True  # mirror half of the crops left-right (the authors' code)
+    zoom: float = 1.0  # crops of up to this many times the side, shrunk to it: finer structure
 
     def __post_init__(self):
         if self.crop % 4 or self.crop < 16:
             raise ValueError(f"crop must be a multiple of 4 and at least 16, not {self.crop}")
+        check(self, zoom=at_least(1))
         if self.resize is not None and self.resize < self.crop:
             raise ValueError(f"resize ({self.resize}) must not be smaller than crop ({self.crop})")
 
@@ -54,15 +65,23 @@ class Augment:
         )
 
     def cut(self, rgb: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """The part that chance decides: place of the crop, flip."""
-        y, x, flipped = self.place(*rgb.shape[:2], rng)
-        rgb = rgb[y : y + self.crop, x : x + self.crop]
+        """The part that chance decides: size and place of the crop, flip."""
+        side = self.crop
+        if self.zoom > 1:
+            side = min(round(side * self.zoom ** rng.random()), *rgb.shape[:2])
+        y, x, flipped = self.place(*rgb.shape[:2], rng, side)
+        rgb = rgb[y : y + side, x : x + side]
+        if side > self.crop:
+            rgb = _resize(rgb, self.crop, self.crop)
         return rgb[:, ::-1] if flipped else rgb
 
-    def place(self, height: int, width: int, rng: np.random.Generator) -> tuple[int, int, bool]:
+    def place(
+        self, height: int, width: int, rng: np.random.Generator, side: int | None = None
+    ) -> tuple[int, int, bool]:
         """Top and left of the crop, and whether it is flipped."""
-        y = rng.integers(height - self.crop + 1)
-        x = rng.integers(width - self.crop + 1)
+        side = side or self.crop
+        y = rng.integers(height - side + 1)
+        x = rng.integers(width - side + 1)
         return int(y), int(x), self.flip and rng.random() < 0.5
 
 
@@ -73,10 +92,11 @@ def _resize(rgb: np.ndarray, height: int, width: int) -> np.ndarray:
 class UnpairedFolders(Dataset):
     """`dataset[k]` -> {"rainy", "clean"}: unrelated scenes, [3, crop, crop] tensors in [-1, 1].
 
-    With a `shower` whose share is above 0 also "rendered", the clean crop in rendered rain.
+    With a `shower` whose share is above 0 also "rendered", the clean crop in rendered rain; with
+    `leaves` "practice", what it rains on: the clean crop or dead leaves in its colours.
     Every epoch visits each rainy image once in a new order; the clean partner is drawn at random.
-    Decoded and resized images are kept in memory up to `cache_bytes`.
-    Raises ImageError, naming the folder or the file.
+    Decoded and resized images are kept in memory up to `cache_bytes`. `recursive`: also the
+    pictures of sub-folders. Raises ImageError that names the folder or all unusable files.
     """
 
     def __init__(
@@ -88,12 +108,18 @@ class UnpairedFolders(Dataset):
         length: int | None = None,
         cache_bytes: int = 2**30,
         shower: Shower | None = None,
+        leaves: Leaves | None = None,
+        recursive: bool = False,
     ):
-        self.files = {"rainy": list_images(Path(rainy)), "clean": list_images(Path(clean))}
-        for path in (*self.files["rainy"], *self.files["clean"]):
-            read_size(path)  # what is no picture is told now, not after hours
+        self.folders = {"rainy": Path(rainy), "clean": Path(clean)}
+        self.files = {
+            name: list_images(folder, recursive) for name, folder in self.folders.items()
+        }
+        # What is no picture is told now, not after hours.
+        read_each([*self.files["rainy"], *self.files["clean"]], read_size)
         self.augment = augment or Augment()
         self.shower = shower or Shower()
+        self.leaves = leaves or Leaves()
         self.seed = seed
         self.length = length if length is not None else len(self.files["rainy"])
         self.cache_bytes = cache_bytes
@@ -101,8 +127,16 @@ class UnpairedFolders(Dataset):
 
     def fingerprint(self) -> str:
         """Changes when a file is added, removed or renamed: then item k is another item."""
-        names = [[path.name for path in files] for files in self.files.values()]
+        names = [
+            [path.relative_to(self.folders[name]).as_posix() for path in files]
+            for name, files in self.files.items()
+        ]
         return sha256(repr(names).encode()).hexdigest()
+
+    def images(self) -> list[str]:
+        """The names of the images of an item."""
+        practice = ["practice"] * (self.leaves.share > 0)
+        return ["rainy", "clean", *(["rendered", *practice] if self.shower.share else [])]
 
     def __len__(self) -> int:
         return self.length
@@ -120,7 +154,9 @@ class UnpairedFolders(Dataset):
                 "whole picture of the same name is there."
             ) from error
         if self.shower.share:
-            item["rendered"] = self.shower(item["clean"], rng)
+            if self.leaves.share:
+                item["practice"] = self.leaves(item["clean"], rng)
+            item["rendered"] = self.shower(item.get("practice", item["clean"]), rng)
         return {name: to_tensor(rgb) for name, rgb in item.items()}
 
     def choose(self, k: int) -> tuple[dict[str, Path], np.random.Generator]:
@@ -163,6 +199,8 @@ class PairedCrops(UnpairedFolders):
                 f"{rainy} and {clean} show different scenes, and this method learns from pairs: "
                 "give --rainy and --clean folders whose pictures pair by name"
             )
+        if more.get("recursive"):
+            raise ImageError("pairs are not looked for in sub-folders: leave out --recursive")
         pairs = pair_files(rainy, clean)
         self.files = {"rainy": [r for _, r, _ in pairs], "clean": [c for _, _, c in pairs]}
 

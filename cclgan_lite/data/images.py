@@ -8,22 +8,26 @@ What cannot be kept, because the networks see 8-bit RGB:
 * 16-bit colour becomes 8-bit; 16-bit grey stays 16-bit on disk, with 256 distinct levels;
 * palette pictures come back as RGB, 1-bit ones as 8-bit grey;
 * CMYK comes back as RGB without its (CMYK) colour profile;
-* lossy WebP and CMYK JPEG are compressed anew at quality 95.
+* lossy WebP and CMYK JPEG are compressed anew at quality 95;
+* metadata that cannot be read, or not be written again, is left out: it costs nobody the pixels.
 """
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, JpegImagePlugin, UnidentifiedImageError
+from PIL import Image, JpegImagePlugin, UnidentifiedImageError
 from torch import Tensor
 from tqdm import tqdm
 
@@ -33,12 +37,30 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 MAX_PIXELS = 500_000_000
 
+METADATA = ("exif", "dpi", "icc_profile")  # options of `Image.save` that a file can do without
+ORIENTATION = 0x0112
+TURNS = {  # what brings a picture of this orientation upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+T = TypeVar("T")
+
 # Pillow's own limit warns from 89 megapixels on and refuses 179, less than today's panoramas.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
 
 class ImageError(ValueError):
     """A picture or folder cannot be used; the message names it and says what to do."""
+
+
+class ImageNote(UserWarning):
+    """Something was left out that does not stop the work; the message names it."""
 
 
 @dataclass
@@ -65,25 +87,64 @@ class Photo:
 def list_images(folder: str | Path, recursive: bool = False) -> list[Path]:
     """The pictures in `folder` in natural order (2.png before 10.png), hidden ones left out.
 
+    Warns (ImageNote) of what else is there, by kind and number.
+
     Raises:
-        ImageError: the folder is missing, is a file, or holds no picture.
+        ImageError: the folder is missing, is a file, may not be read, or holds no picture.
     """
     folder = Path(folder)
     if not folder.exists():
-        raise ImageError(f"There is no folder {folder}. Check the path.")
+        raise ImageError(f"There is no file or folder {folder}. Check the path.")
     if not folder.is_dir():
         raise ImageError(f"{folder} is a file, a folder of pictures was expected.")
-    found = [
-        path
-        for path in (folder.rglob("*") if recursive else folder.iterdir())
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
-    ]
+    found, others = [], Counter()
+    for place, inner, names in os.walk(folder, onerror=_refused):
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        for name in names:
+            path = Path(place, name)
+            if name.startswith("."):
+                continue
+            if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
+                found.append(path)
+            else:
+                others[path.suffix.lower() or "without suffix"] += 1
+        if not recursive:
+            others["folder"] = len(inner)
+            break
+    there = ", ".join(
+        f"{n} {kind}{'s' * (kind == 'folder' and n > 1)}" for kind, n in others.items() if n
+    )
     if not found:
         kinds = " ".join(sorted(IMAGE_SUFFIXES))
-        raise ImageError(f"{folder} holds no pictures ({kinds}). Is it the right folder?")
+        remedy = "convert them to PNG, or name the folder that holds the pictures"
+        rest = f"but only {there}: {remedy}" if there else "and is empty"
+        raise ImageError(f"{folder} holds no pictures ({kinds}) {rest}.")
+    if there:
+        warnings.warn(f"{folder}: {there} left out", ImageNote, stacklevel=2)
     return sorted(found, key=natural_key)
+
+
+def _refused(error: OSError) -> None:
+    raise ImageError(f"{error.filename} may not be read ({error.strerror}).") from error
+
+
+def read_each(paths: Iterable[Path], read: Callable[[Path], T], progress: str = "") -> list[T]:
+    """`read(path)` of every path, under a bar called `progress`.
+
+    Raises:
+        ImageError: names every picture that cannot be read, not the first alone.
+    """
+    values, problems = [], []
+    for path in tqdm(paths, desc=progress, unit="picture", disable=not progress):
+        try:
+            values.append(read(path))
+        except ImageError as error:
+            problems.append(str(error))
+    if len(problems) > 1:
+        problems.insert(0, f"{len(problems)} pictures cannot be used:")
+    if problems:
+        raise ImageError("\n  ".join(problems))
+    return values
 
 
 def natural_key(path: Path) -> tuple:
@@ -105,7 +166,7 @@ def read_size(path: str | Path) -> tuple[int, int]:
     """(height, width) of the upright picture, from the file's header alone."""
     with _opened(path) as image:
         width, height = image.size
-        turned = image.format != "TIFF" and image.getexif().get(0x0112, 1) >= 5
+        turned = image.format != "TIFF" and _exif(image).get(ORIENTATION) in (5, 6, 7, 8)
     return (width, height) if turned else (height, width)
 
 
@@ -114,17 +175,48 @@ def read_photo(path: str | Path) -> Photo:
     with _opened(path) as image:
         options = _save_options(image, Path(path))
         format = "JPEG" if image.format == "MPO" else image.format
-        image = ImageOps.exif_transpose(image)  # turns the pixels and drops the tag
-        if format != "TIFF" and (exif := image.getexif()):
-            options["exif"] = exif.tobytes()
+        image.load()  # a TIFF turns itself
+        exif = _exif(image)
+        if format != "TIFF":
+            turn = TURNS.get(exif.pop(ORIENTATION, 1))
+            image = image if turn is None else image.transpose(turn)
+            if content := _encoded(exif):
+                options["exif"] = content
         return Photo(*_to_rgb(image), format, options)
+
+
+def _exif(image: Image.Image) -> Image.Exif:
+    """The EXIF of a picture, as far as it can be read."""
+    with suppress(Exception):  # damaged ones raise a zoo of exceptions
+        return image.getexif()
+    return Image.Exif()
+
+
+def _encoded(exif: Image.Exif) -> bytes:
+    """Its bytes; tags whose values nothing can write are left out."""
+    with suppress(Exception):
+        return exif.tobytes() if exif else b""
+    for tag, value in dict(exif).items():
+        alone = Image.Exif()
+        alone[tag] = value
+        try:
+            alone.tobytes()
+        except Exception:
+            del exif[tag]
+    with suppress(Exception):
+        return exif.tobytes()
+    return b""
 
 
 def write_photo(path: str | Path, photo: Photo, rgb: np.ndarray) -> None:
     """Write new pixels, uint8 [H, W, 3], in the manner of `photo`, atomically.
 
+    Warns (ImageNote) of metadata that the format does not take, such as an EXIF over 64 KB in a
+    JPEG; it is left out.
+
     Raises:
         ValueError: `rgb` differs from the photo in size or type.
+        ImageError: the picture cannot be encoded.
         OSError: the file cannot be written.
     """
     if rgb.shape != photo.rgb.shape or rgb.dtype != np.uint8:
@@ -136,9 +228,29 @@ def write_photo(path: str | Path, photo: Photo, rgb: np.ndarray) -> None:
         image = Image.fromarray(np.asarray(image).astype(np.uint16) * 257)
     if photo.alpha is not None:
         image.putalpha(Image.fromarray(photo.alpha))
-    encoded = BytesIO()  # Pillow's encoders, writing themselves, would hide a full disk
-    image.save(encoded, format=photo.format, **photo.options)
-    write_atomically(path, lambda out: out.write_bytes(encoded.getbuffer()))
+    content = _encode(image, photo, path)  # Pillow, writing itself, would hide a full disk
+    write_atomically(path, lambda out: out.write_bytes(content))
+
+
+def _encode(image: Image.Image, photo: Photo, path: str | Path) -> memoryview:
+    """The content of the file, with as much of the metadata as it takes."""
+    given = [name for name in METADATA if name in photo.options]
+    problem: Exception | None = None
+    for left_out in ([], *([name] for name in given), given):
+        options = {k: v for k, v in photo.options.items() if k not in left_out}
+        encoded = BytesIO()
+        try:
+            image.save(encoded, format=photo.format, **options)
+        except Exception as error:
+            problem = problem or error
+            continue
+        if problem:
+            what = " and ".join(left_out)
+            warnings.warn(
+                f"{path}: written without its {what} ({problem})", ImageNote, stacklevel=3
+            )
+        return encoded.getbuffer()
+    raise ImageError(f"{path} cannot be written as {photo.format} ({problem}).") from problem
 
 
 def rewrite_photos(
@@ -166,11 +278,10 @@ def rewrite_photos(
     for target, source in tqdm(sources.items(), unit="picture", disable=not progress):
         try:
             photo = read_photo(source)
+            write_photo(target, photo, change(source, photo.rgb))
+            written.append(target)
         except ImageError as error:
             failures.append(str(error))
-            continue
-        write_photo(target, photo, change(source, photo.rgb))
-        written.append(target)
     if failures:
         count = f"{len(failures)} of {len(sources)} pictures were not {done}"
         raise ImageError("\n  ".join([f"{count}, the others are in {out}:", *failures]))
@@ -201,17 +312,24 @@ def _opened(path: str | Path) -> Iterator[Image.Image]:
     """Image.open for still pictures of the known formats; whatever goes wrong: ImageError."""
     try:
         # By file, not by name: named raw TIFFs are mapped into memory, and turned ones scrambled.
-        with open(path, "rb") as file, Image.open(file, formats=FORMATS) as image:
-            frames = getattr(image, "n_frames", 1)
-            if image.width * image.height > MAX_PIXELS:
-                raise ImageError(f"{path} has over {MAX_PIXELS:,} pixels. Shrink it first.")
-            if frames > 1 and image.format != "MPO":  # MPO: a camera's JPEG with a preview
-                raise ImageError(f"{path} has {frames} frames. Save one as a still picture.")
-            yield image
+        with warnings.catch_warnings(), open(path, "rb") as file:
+            warnings.filterwarnings("ignore", module="PIL")  # of odd metadata
+            with Image.open(file, formats=FORMATS) as image:
+                yield _still(image, path)
     except ImageError:
         raise
     except Exception as error:  # damaged files raise a zoo of exceptions, not only OSError
         raise ImageError(_explain(Path(path), error)) from error
+
+
+def _still(image: Image.Image, path: str | Path) -> Image.Image:
+    """The same, or ImageError if it is too large or moves."""
+    frames = getattr(image, "n_frames", 1)
+    if image.width * image.height > MAX_PIXELS:
+        raise ImageError(f"{path} has over {MAX_PIXELS:,} pixels. Shrink it first.")
+    if frames > 1 and image.format != "MPO":  # MPO: a camera's JPEG with a preview
+        raise ImageError(f"{path} has {frames} frames. Save one as a still picture.")
+    return image
 
 
 def _explain(path: Path, error: Exception) -> str:
@@ -255,7 +373,9 @@ def _save_options(image: Image.Image, path: Path) -> dict[str, Any]:
     options = {key: image.info[key] for key in keep if image.info.get(key)}
     if image.format in ("JPEG", "MPO"):
         options |= {"quality": 95, "progressive": bool(image.info.get("progressive"))}
-        if image.mode != "CMYK":
+        if image.mode == "CMYK":
+            options["subsampling"] = 0  # Pillow does not tell theirs
+        else:
             del options["quality"]
             options["qtables"] = [table for _, table in sorted(image.quantization.items())]
             if (subsampling := JpegImagePlugin.get_sampling(image)) >= 0:

@@ -10,6 +10,7 @@ import numpy as np
 
 from cclgan_lite.data.images import ImageError, list_images, rewrite_photos
 from cclgan_lite.data.rain import add_rain, assumed_depth, demo_rain
+from cclgan_lite.files import refuse_unwritable
 
 
 def make_rain(
@@ -25,15 +26,14 @@ def make_rain(
     Returns the files written, in natural order.
 
     Raises:
-        ImageError: before any work, if `clean` holds no picture, or if `out` is `clean` itself
-            or a file; after it, if pictures could not be read: each is named and all others are
+        ImageError: before any work, if `clean` holds no picture, or if `out` is `clean` itself;
+            after it, if pictures could not be read: each is named and all others are
             written.
         ValueError: `seed` is negative.
         OSError: a file cannot be written.
     """
     sources, out = list_images(clean), Path(out)
-    if out.exists() and not out.is_dir():
-        raise ImageError(f"{out} is a file; name a folder for the rainy pictures.")
+    refuse_unwritable(out, folder=True)
     if out.exists() and out.samefile(clean):
         raise ImageError(f"{out} holds the clean pictures; name another folder for the result.")
     return rewrite_photos(

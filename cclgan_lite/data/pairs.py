@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import filecmp
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from cclgan_lite.data.images import ImageError, list_images, read_size
@@ -20,8 +21,11 @@ def pair_files(rainy_dir: str | Path, clean_dir: str | Path) -> list[Pair]:
 
     Raises:
         ImageError: lists every picture without partner, every doubled name or number, every
-            unreadable file, and every pair of different sizes.
+            unreadable file, every pair of different sizes, and every pair of two equal files.
     """
+    if Path(rainy_dir).exists() and Path(clean_dir).exists():
+        if Path(rainy_dir).samefile(clean_dir):
+            raise ImageError(f"{rainy_dir} is given for the rainy and for the clean pictures.")
     rainy, clean = list_images(rainy_dir), list_images(clean_dir)
     key = _number if {p.stem for p in rainy}.isdisjoint(p.stem for p in clean) else _name
     problems: list[str] = []
@@ -35,10 +39,25 @@ def pair_files(rainy_dir: str | Path, clean_dir: str | Path) -> list[Pair]:
                 problems.append(f"{one} is {size[1]}x{size[0]}, {two} is {other[1]}x{other[0]}")
         except ImageError as error:
             problems.append(str(error))
+    problems += [f"{one} and {two} are the same file" for one, two in equal_files(pairs)]
     if problems:
         head = f"The pictures of {rainy_dir} and {clean_dir} do not pair up:"
         raise ImageError("\n  ".join([head, *problems]))
     return pairs
+
+
+def equal_files(pairs: Iterable[Pair]) -> list[tuple[Path, Path]]:
+    """The pairs whose files hold the same, byte by byte: no rain, or no truth."""
+    return [(a, b) for _, a, b in pairs if filecmp.cmp(a, b, shallow=False)]
+
+
+def equal_contents(first: Sequence[Path], second: Sequence[Path]) -> bool:
+    """Whether two lists of files hold the same contents in the same order."""
+    if len(first) != len(second) or any(
+        a.stat().st_size != b.stat().st_size for a, b in zip(first, second, strict=True)
+    ):
+        return False
+    return all(filecmp.cmp(a, b, shallow=False) for a, b in zip(first, second, strict=True))
 
 
 def _name(path: Path) -> str:

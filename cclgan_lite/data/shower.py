@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cclgan_lite.data.rain import MARGIN, MAX_ANGLE, streak_layer
+from cclgan_lite.validation import above, check, increasing, within
 
 
 @dataclass(frozen=True)
@@ -25,16 +26,13 @@ class Shower:
     angle: float = 45.0  # degrees; directions up to this far from the vertical
 
     def __post_init__(self):
-        if not 0 <= self.share <= 1:
-            raise ValueError(f"shower.share must lie in [0, 1], not {self.share}")
-        if not 0 <= self.angle <= MAX_ANGLE:
-            raise ValueError(f"shower.angle must lie in [0, {MAX_ANGLE:g}], not {self.angle}")
-        for name in ("length", "width", "brightness", "light"):
-            low, high = getattr(self, name)
-            if not 0 < low <= high:
-                raise ValueError(
-                    f"shower.{name} must be two numbers above 0 in order, not {low} {high}"
-                )
+        pairs = ("length", "width", "brightness", "light")
+        check(
+            self,
+            **dict.fromkeys(pairs, increasing(above(0))),
+            share=within(0, 1),
+            angle=within(0, MAX_ANGLE),
+        )
 
     def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """uint8 [H, W, 3] -> the same picture in the rain, or as it was."""

@@ -24,9 +24,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from scipy.fft import dctn
-from tqdm import tqdm
 
-from cclgan_lite.data.images import list_images, read_rgb
+from cclgan_lite.data.images import list_images, read_each, read_rgb
 
 SAME_SCENE = 69  # bits of 256: at most this far apart, two pictures show one scene
 LISTED = 20  # offending pairs that an error shows
@@ -60,11 +59,13 @@ def same_scenes(
                 yield start + int(i), int(j)
 
 
-def hash_folder(folder: str | Path, progress: bool = False) -> tuple[list[Path], np.ndarray]:
-    """The pictures of a folder and their hashes, bool [N, 256]; ImageError as in `read_rgb`."""
-    paths = list_images(folder)
-    bar = tqdm(paths, desc=str(folder), unit="picture", disable=not progress)
-    return paths, np.stack([scene_hash(read_rgb(path)) for path in bar])
+def hash_folder(
+    folder: str | Path, progress: bool = False, recursive: bool = False
+) -> tuple[list[Path], np.ndarray]:
+    """The pictures of a folder and their hashes, bool [N, 256]; ImageError as in `read_each`."""
+    paths = list_images(folder, recursive)
+    bar = str(folder) if progress else ""
+    return paths, np.stack(read_each(paths, lambda path: scene_hash(read_rgb(path)), bar))
 
 
 def shared_scenes(
@@ -76,20 +77,27 @@ def shared_scenes(
 
 
 def assert_unpaired(
-    rainy: str | Path, clean: str | Path, *tests: str | Path, progress: bool = False
+    rainy: str | Path,
+    clean: str | Path,
+    *tests: str | Path,
+    progress: bool = False,
+    recursive: bool = False,
 ) -> None:
     """Make sure that training is unpaired and that no test scene is trained on.
 
     Args:
         rainy, clean: the folders of training pictures.
         tests: folders of test pictures, rainy or clean.
+        recursive: with their sub-folders.
 
     Raises:
         SharedScenes: a clean picture shows the scene of a rainy one, or a training picture that
             of a test picture. The message counts and lists the pairs.
         ImageError: a folder holds no pictures, or one cannot be read.
     """
-    folders = {folder: hash_folder(folder, progress) for folder in (rainy, clean, *tests)}
+    folders = {
+        folder: hash_folder(folder, progress, recursive) for folder in (rainy, clean, *tests)
+    }
     problems = []
     for one, two in [(clean, rainy), *((t, s) for t in (rainy, clean) for s in tests)]:
         (paths, hashes), (others, other_hashes) = folders[one], folders[two]

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from cclgan_lite.data.captions import caption
-from cclgan_lite.data.images import list_images, read_rgb, to_tensor
+from cclgan_lite.data.images import list_images, read_each, read_rgb, to_tensor
 from cclgan_lite.data.rain import add_rain, demo_rain
 from cclgan_lite.data.scenes import Description, render_described
 from cclgan_lite.losses.contrastive import distance
@@ -128,6 +128,7 @@ def probe(rainy: Path, clean: Path, clip: str = "tiny-rain-clip", progress: bool
     Raises ImageError for folders without pictures, ValueError or EmbedderError for `clip`.
     """
     files = {"rainy": list_images(rainy), "clean": list_images(clean)}
+    read_each([*files["rainy"], *files["clean"]], lambda path: read_rgb(path).shape)  # all or none
     embedder, tokenizer, encode_text = load_clip(clip)
     axis = rain_axis(tokenizer, encode_text)
     n = {name: len(paths) for name, paths in files.items()}

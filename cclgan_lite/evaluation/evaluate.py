@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from cclgan_lite.data.images import ImageError, read_rgb
+from cclgan_lite.data.images import ImageError, read_each, read_rgb
 from cclgan_lite.data.pairs import Pair
 from cclgan_lite.evaluation.metrics import scores
 from cclgan_lite.evaluation.statistics import interval
@@ -51,11 +51,13 @@ def evaluate_pairs(
         values with each pair's `name` and `scene`, a hash of the truth's file. All of it is JSON.
 
     Raises:
-        ImageError: a file cannot be read, or there is no pair.
+        ImageError: files cannot be read, all of them named before the work; or there is no pair.
         ValueError: the sizes of a pair differ, or are under 11 pixels.
     """
-    images = []
-    for name, rainy, clean in tqdm(list(pairs), unit="pair", disable=not progress):
+    images, pairs = [], list(pairs)
+    # A picture that breaks off is told before the work, not after it.
+    read_each((file for _, *files in pairs for file in files), lambda file: read_rgb(file).shape)
+    for name, rainy, clean in tqdm(pairs, unit="pair", disable=not progress):
         try:
             picture, truth = read_pair(rainy, clean, protocol)
             derained = derain(picture)

@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 from cclgan_lite.evaluation.datasets import plain_name
 from cclgan_lite.evaluation.results import number, span
 from cclgan_lite.files import write_atomically
+from cclgan_lite.templates import template
 
 METRICS = {"psnr": "PSNR", "ssim": "SSIM", "niqe": "NIQE"}
 UNSTATED = "not stated"
@@ -200,26 +201,17 @@ def footnotes(section: Section) -> list[str]:
 def markdown(section: Section) -> str:
     """The section as a table in Markdown, aligned so that it reads as plain text too."""
     metrics = _metrics(section)
-    head = ["System", "Training", *(METRICS[metric] for metric in metrics), "Colour", "Size",
-            "Test images", "Source"]  # fmt: skip
-    lines = [head]
+    lines = [["System", "Training", *(METRICS[metric] for metric in metrics), "Colour", "Size",
+              "Test images", "Source"]]  # fmt: skip
     for row in section.rows:
-        lines.append(
-            [
-                row.name(),
-                row.training,
-                *(_score(row, metric) for metric in metrics),
-                row.colour or UNSTATED,
-                row.size or UNSTATED,
-                row.pictures(),
-                section.reference(row),
-            ]
-        )
+        scores = (_score(row, metric) for metric in metrics)
+        protocol = row.colour or UNSTATED, row.size or UNSTATED, row.pictures()
+        lines.append([row.name(), row.training, *scores, *protocol, section.reference(row)])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     lines.insert(1, ["-" * width for width in widths])
-    table = "\n".join(f"| {' | '.join(map(str.ljust, line, widths))} |" for line in lines)
-    notes = "".join(f"- {note}\n" for note in footnotes(section))
-    return f"## {section.title}\n\n{table}\n\n{notes}"
+    lines = [map(str.ljust, line, widths) for line in lines]
+    page = template("cclgan_lite.evaluation", "published.md")
+    return page.render(title=section.title, lines=lines, notes=footnotes(section))
 
 
 def plot(path: str | Path, chosen: Sequence[Section]) -> None:

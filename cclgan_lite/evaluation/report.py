@@ -9,7 +9,6 @@ from math import ceil, isfinite
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
@@ -17,6 +16,7 @@ from scipy.ndimage import uniform_filter, uniform_filter1d
 
 from cclgan_lite.evaluation.results import LABELS, LOWER_IS_BETTER, label, number, span
 from cclgan_lite.files import write_atomically
+from cclgan_lite.templates import template
 
 KINDS = ("rainy", "derained", "clean", "error")
 SCORES = list(LABELS)[:4]  # always shown; other metrics where a row has them
@@ -32,10 +32,12 @@ def write_report(
     examples: Iterable[Mapping[str, Any]] = (),
     history: Sequence[Mapping[str, Any]] = (),
     notes: Sequence[str] = (),
+    lead: str = "",
 ) -> None:
     """Write the page to `path`, atomically; all texts are escaped.
 
     Args:
+        lead: what the reader should know first.
         summary: label to value, the facts of the run.
         table: rows with `system`, `n` and any metric of `evaluate_pairs`; with its `intervals`
             and `protocol`, if they are there.
@@ -49,9 +51,9 @@ def write_report(
     more = (key for row in table for key in row.get("intervals", ()))
     keys = list(dict.fromkeys([*SCORES, *more]))
     protocols = dict.fromkeys(row.get("protocol", "full-size") for row in table)
-    page = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    html = page.from_string(TEMPLATE).render(
+    html = template("cclgan_lite.evaluation", "report.html").render(
         title=title,
+        lead=lead,
         summary=summary,
         columns=[label(key) for key in keys],
         protocols=", ".join(protocols),
@@ -146,114 +148,3 @@ def _png(picture: Image.Image | Figure) -> str:
     else:
         picture.save(buffer, format="png")
     return f"data:image/png;base64,{b64encode(buffer.getvalue()).decode()}"
-
-
-TEMPLATE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{{ title }}</title>
-<style>
-:root { color-scheme: light dark; --ink: #1c2128; --soft: #5b6572; --line: #d9dee5;
-        --paper: #fff; --card: #f5f7f9; --accent: #1668b8; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e4e8ec; --soft: #9aa5b1; --line: #333b45; --paper: #14181d; --card: #1c2229;
-          --accent: #6cb2f5; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 76rem; padding: 2.5rem clamp(1rem, 4vw, 3rem) 4rem;
-       background: var(--paper); color: var(--ink);
-       font: 1rem/1.55 system-ui, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
-h1 { font-size: 1.9rem; line-height: 1.2; letter-spacing: -.02em; margin: 0 0 1.5rem; }
-h2 { font-size: 1.2rem; margin: 3rem 0 1rem; }
-h3 { font-size: 1rem; margin: 2rem 0 .6rem; overflow-wrap: anywhere; }
-p, li, figcaption { color: var(--soft); font-size: .9rem; }
-dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(10.5rem, 1fr)); gap: .75rem;
-     margin: 0; }
-dl div { background: var(--card); border-radius: .5rem; padding: .7rem .9rem; }
-dt { color: var(--soft); font-size: .8rem; }
-dd { margin: 0; font-weight: 600; overflow-wrap: anywhere; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { padding: .5rem .8rem; text-align: right; border-bottom: 1px solid var(--line);
-         white-space: nowrap; }
-th { font-size: .85rem; font-weight: 600; color: var(--soft); }
-th:first-child { text-align: left; }
-tbody th { font-size: 1rem; font-weight: 400; color: var(--ink); white-space: normal;
-           min-width: 9rem; }
-td small { color: var(--soft); }
-td strong { color: var(--accent); }
-.strip { display: grid; gap: .75rem;
-         grid-template-columns: repeat(auto-fit, minmax(min(100%, 9rem), 1fr)); }
-figure { margin: 0; }
-figcaption b { color: var(--ink); text-transform: capitalize; }
-.whole { position: relative; line-height: 0; }
-.whole span { position: absolute; border: 2px solid #fff; outline: 1px solid #000; }
-img { width: 100%; height: auto; border-radius: .3rem; }
-.zoom { image-rendering: pixelated; margin-top: .5rem; }
-.curves { width: auto; max-width: 100%; }
-</style>
-</head>
-<body>
-<h1>{{ title }}</h1>
-<dl>
-{% for label, value in summary.items() %}
-<div><dt>{{ label }}</dt><dd>{{ value }}</dd></div>
-{% endfor %}
-</dl>
-{% if table %}
-<h2>Scores</h2>
-<div class="scroll"><table>
-<thead><tr><th scope="col">System</th><th scope="col">Pictures</th>
-{% for name in columns %}<th scope="col">{{ name }}</th>{% endfor %}</tr></thead>
-<tbody>
-{% for row in table %}
-<tr><th scope="row">{{ row.system }}</th><td>{{ row.n }}</td>
-{% for text, interval, best in row.cells %}
-<td>{% if best %}<strong>{{ text }}</strong>{% else %}{{ text }}{% endif %}
-{% if interval %}<br><small>{{ interval }}</small>{% endif %}</td>
-{% endfor %}
-</tr>
-{% endfor %}
-</tbody>
-</table></div>
-<p>Means of the per-picture values, protocol {{ protocols }}; PSNR in dB. Y is the BT.601 luma, 16
-to 235. In brackets the 95 % bootstrap interval of the mean over scenes. More is better{% if
-columns|length > 4 %}, except for NIQE, BRISQUE, LPIPS and CLIP rain{% endif %}.</p>
-{% endif %}
-{% if examples %}
-<h2>Pictures</h2>
-<p>Below each picture, the framed part enlarged: where the derainer changed most.</p>
-{% for example in examples %}
-<h3>{{ example.name }}</h3>
-<div class="strip">
-{% for picture in example.pictures %}
-<figure>
-<div class="whole"><img src="{{ picture.whole }}" alt="{{ example.name }}, {{ picture.kind }}">
-<span style="left:{{ example.box[0] }}%;top:{{ example.box[1] }}%;
-width:{{ example.box[2] }}%;height:{{ example.box[3] }}%"></span></div>
-<img class="zoom" src="{{ picture.zoom }}"
-alt="{{ example.name }}, {{ picture.kind }}, the framed part enlarged">
-<figcaption><b>{{ picture.kind }}</b> {{ picture.caption }}</figcaption>
-</figure>
-{% endfor %}
-</div>
-{% endfor %}
-{% endif %}
-{% if curves %}
-<h2>Training</h2>
-<img class="curves" src="{{ curves }}"
-alt="Curves over {{ steps }} training steps of: {{ curve_names }}">
-<p>Every logged value (faint) and its running mean, over the training steps.</p>
-{% endif %}
-{% if notes %}
-<h2>Notes</h2>
-<ul>
-{% for note in notes %}
-<li>{{ note }}</li>
-{% endfor %}
-</ul>
-{% endif %}
-</body>
-</html>
-"""

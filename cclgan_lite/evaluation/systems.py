@@ -17,6 +17,7 @@ from cclgan_lite.evaluation.pictures import examples
 from cclgan_lite.evaluation.report import write_report
 from cclgan_lite.evaluation.results import describe
 from cclgan_lite.evaluation.statistics import difference
+from cclgan_lite.files import refuse_unwritable
 from cclgan_lite.inference.derain import derain_image
 from cclgan_lite.inference.weights import DEFAULT_WEIGHTS, TRAINED_ON, load_derainer
 from cclgan_lite.training.run import Run
@@ -90,6 +91,7 @@ def evaluate(
         about, pairs = {"dataset": str(rainy), "split": None}, pair_files(rainy, clean)
     else:
         about, pairs = dataset_pairs(dataset, split)
+    refuse_unwritable(report)
     systems = [
         find_system(name, pairs, about["dataset"], device)
         for name in (system, against)
@@ -120,7 +122,7 @@ def _refuse_training_pictures(run: Run, pairs: Iterable[Pair]) -> None:
     seen = {run.rainy.resolve(), run.clean.resolve()}
     for _, *files in pairs:
         for file in files:
-            if file.resolve().parent in seen:
+            if seen & set(file.resolve().parents):
                 raise ValueError(
                     f"{run.folder} was trained on the pictures of {file.parent}: score it on "
                     "others"

@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from cclgan_lite.data.images import ImageError, list_images, rewrite_photos, to_tensor, to_uint8
 from cclgan_lite.device import Precision, pick_device, pick_precision
+from cclgan_lite.files import refuse_unwritable
 from cclgan_lite.inference.fixed import fix_statistics
 from cclgan_lite.inference.weights import DEFAULT_WEIGHTS, load_derainer
 from cclgan_lite.networks import Generator
@@ -227,8 +228,7 @@ def derain_files(
 
 def _plan(inputs: Iterable[str | Path], out: Path) -> dict[Path, Path]:
     """Which input goes to which output."""
-    if out.exists() and not out.is_dir():
-        raise ImageError(f"{out} is a file; name a folder for the derained pictures.")
+    refuse_unwritable(out, folder=True)
     sources: dict[Path, Path] = {}
     for item in map(Path, inputs):
         if item.is_file():

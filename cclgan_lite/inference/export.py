@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from cclgan_lite.files import write_atomically
+from cclgan_lite.files import refuse_unwritable, write_atomically
 from cclgan_lite.inference.derain import MULTIPLE
 from cclgan_lite.networks import Generator
 
@@ -25,6 +25,7 @@ def export_onnx(derainer: Generator, path: str | Path) -> None:
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise ValueError(f"{error}: pip install 'cclgan_lite[onnx]'") from error
+    refuse_unwritable(path)
     batch, height, width = (torch.export.Dim(name) for name in ("batch", "rows", "columns"))
     program = torch.onnx.export(
         derainer,

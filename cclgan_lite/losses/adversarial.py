@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cclgan_lite.losses.term import Look, Views
+from cclgan_lite.validation import at_least, check
 
 Form = Literal["lsgan", "hinge"]
 
@@ -41,6 +42,9 @@ class Adversarial:
         ("discriminator_clean", "clean", "derained"),
         ("discriminator_rainy", "rainy", "rained"),
     )
+
+    def __post_init__(self):
+        check(self, weight=at_least(0))
 
     def looks(self) -> list[Look]:
         return [Look(d, image, "logits") for d, *images in self.roles for image in images]

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from cclgan_lite.losses.term import Look, Views
 from cclgan_lite.networks.layers import high_pass
+from cclgan_lite.validation import at_least, check
 
 
 def gradients(images: Tensor) -> tuple[Tensor, Tensor]:
@@ -40,6 +41,10 @@ class Streaks:
     sparse: float = 0.2
     roles: tuple[tuple[str, str], ...] = (("rainy", "rain"),)  # (picture, layer)
 
+    def __post_init__(self):
+        none = at_least(0)
+        check(self, weight=none, along=none, across=none, sparse=none)
+
     def looks(self) -> list[Look]:
         return []
 
@@ -65,6 +70,9 @@ class Isotropic:
 
     weight: float
     image: str = "derained"
+
+    def __post_init__(self):
+        check(self, weight=at_least(0))
 
     def looks(self) -> list[Look]:
         return []

@@ -10,6 +10,7 @@ from torch import Tensor
 from cclgan_lite.losses.contrastive import nce
 from cclgan_lite.losses.term import Look, Views
 from cclgan_lite.networks.projection import sample_places
+from cclgan_lite.validation import above, at_least, check
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,9 @@ class ExemplarContrast:
         ("rainer", "derained", "clean", "derainer", "rainy"),
         ("derainer", "rained", "rainy", "rainer", "clean"),
     )
+
+    def __post_init__(self):
+        check(self, weight=at_least(0), temperature=above(0), patches=at_least(1))
 
     def looks(self) -> list[Look]:
         return []

@@ -11,6 +11,7 @@ from cclgan_lite.losses.contrastive import nce
 from cclgan_lite.losses.lcl import TEXT_ROLES
 from cclgan_lite.losses.term import Look, Views
 from cclgan_lite.networks.projection import sample_places
+from cclgan_lite.validation import above, at_least, below, check
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,10 @@ class HardNegatives:
     decay: float = 0.9  # of the MLPs through which the negatives' networks see features
     roles: tuple[tuple[str, str, str, str], ...] = TEXT_ROLES
 
+    def __post_init__(self):
+        check(self, weight=at_least(0), temperature=above(0), patches=at_least(1))
+        check(self, diversity=at_least(0), decay=below(0, 1))
+
     def looks(self) -> list[Look]:
         return []
 
@@ -38,7 +43,8 @@ class HardNegatives:
             features = step.features(key_encoder, source)
             places = sample_places(features, self.patches)
             mlp, network = (step.networks[f"{key_encoder}_{n}"] for n in ("mlp", "negatives"))
-            network.follow(mlp, self.decay)
+            if network.training:
+                network.follow(mlp, self.decay)
             negatives = network(features)
             with torch.no_grad():
                 keys = mlp(features, places)

@@ -14,6 +14,7 @@ from torch import Tensor
 from cclgan_lite.losses.contrastive import Form, distance, info_nce, ratio, weighted_sum
 from cclgan_lite.losses.term import Look, Views
 from cclgan_lite.networks.projection import sample_places
+from cclgan_lite.validation import above, at_least, check
 
 
 def inter_ccl(
@@ -64,6 +65,16 @@ class InterCCL:
         ("discriminator_clean", "derained", "rederained", "clean", "rainy"),
         ("discriminator_rainy", "rained", "rerained", "rainy", "clean"),
     )
+
+    def __post_init__(self):
+        check(
+            self,
+            **dict.fromkeys(("weight", "real_weight", "fake_weight"), at_least(0)),
+            **dict.fromkeys(("temperature", "eps"), above(0)),
+            patches=at_least(1),
+        )
+        if not self.real_weight + self.fake_weight:
+            raise ValueError("real_weight and fake_weight are both 0: set weight to 0 for that")
 
     def looks(self) -> list[Look]:
         return [Look(d, image) for d, *images in self.roles for image in images]

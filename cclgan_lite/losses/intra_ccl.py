@@ -12,6 +12,7 @@ from torch import Tensor
 
 from cclgan_lite.losses.contrastive import Form, distance, info_nce, ratio, weighted_sum
 from cclgan_lite.losses.term import Look, Views
+from cclgan_lite.validation import above, at_least, check
 
 
 def intra_ccl(
@@ -54,6 +55,15 @@ class IntraCCL:
         ("rerained", "rainy", "clean", "derained"),
         ("rederained", "clean", "rainy", "rained"),
     )
+
+    def __post_init__(self):
+        check(
+            self,
+            **dict.fromkeys(("weight", "real_weight", "fake_weight"), at_least(0)),
+            **dict.fromkeys(("temperature", "eps"), above(0)),
+        )
+        if not self.real_weight + self.fake_weight:
+            raise ValueError("real_weight and fake_weight are both 0: set weight to 0 for that")
 
     def looks(self) -> list[Look]:
         return [

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from cclgan_lite.losses.term import Look, Views
 from cclgan_lite.networks.projection import self_similar_places
+from cclgan_lite.validation import above, at_least, check, each
 
 
 def supervised_contrast(vectors: Tensor, labels: Tensor, temperature: float) -> Tensor:
@@ -43,6 +44,9 @@ class LayerContrast:
         ("derained", "background_mlp"),
         ("rain", "rain_mlp"),
     )
+
+    def __post_init__(self):
+        check(self, weight=at_least(0), temperature=above(0), patches=each(at_least(2)))
 
     def looks(self) -> list[Look]:
         return [Look(self.discriminator, image) for image, _ in self.layers]

@@ -16,6 +16,7 @@ from cclgan_lite.losses.contrastive import patch_nce
 from cclgan_lite.losses.term import Look, Views
 from cclgan_lite.networks.layers import mirror
 from cclgan_lite.networks.projection import sample_places, self_similar_places
+from cclgan_lite.validation import above, at_least, check
 
 # (encoder of the input, input, encoder of the output, output)
 TEXT_ROLES = (
@@ -43,6 +44,9 @@ class LCL:
     roles: tuple[tuple[str, str, str, str], ...] = TEXT_ROLES
     mirrored: str = ""
     similar: bool = False  # places where the input looks like itself (NLCL), not anywhere
+
+    def __post_init__(self):
+        check(self, weight=at_least(0), temperature=above(0), patches=at_least(2))
 
     def looks(self) -> list[Look]:
         return []

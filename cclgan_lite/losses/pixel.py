@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cclgan_lite.losses.term import Look, Views
+from cclgan_lite.validation import at_least, check
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,9 @@ class PixelL1:
     trains: str = "generators"  # who descends it: all generators, or one network
     beta: float = 0.0  # if above 0, smaller differences count quadratically (Huber)
 
+    def __post_init__(self):
+        check(self, weight=at_least(0), beta=at_least(0))
+
     def looks(self) -> list[Look]:
         return []
 
@@ -48,6 +52,9 @@ class PixelMSE:
 
     weight: float
     roles: tuple[tuple[str, str], ...]
+
+    def __post_init__(self):
+        check(self, weight=at_least(0))
 
     def looks(self) -> list[Look]:
         return []
@@ -70,7 +77,7 @@ def rederain(weight: float) -> PixelL1:
 
 
 def rehearsal(weight: float) -> PixelL1:
-    return PixelL1(weight, (("derained_rendered", "clean"),), trains="derainer", beta=0.1)
+    return PixelL1(weight, (("derained_rendered", "practice"),), trains="derainer", beta=0.1)
 
 
 def transplant(weight: float) -> PixelL1:

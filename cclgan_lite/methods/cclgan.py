@@ -10,13 +10,14 @@ what nobody reads is not computed.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import nn
 
 from cclgan_lite.losses import LCL, Adversarial, InterCCL, IntraCCL, PixelL1
 from cclgan_lite.losses.pixel import identity, rederain, rehearsal, transplant
-from cclgan_lite.methods.base import Made, Method, Pass, Player
-from cclgan_lite.methods.operators import Transplant
+from cclgan_lite.methods.base import Made, Method, Pass, Player, Wiring
+from cclgan_lite.methods.operators import Transplant, pour, same
 from cclgan_lite.networks import (
     DiscriminatorConfig,
     GeneratorConfig,
@@ -25,6 +26,7 @@ from cclgan_lite.networks import (
     projections,
 )
 from cclgan_lite.networks.embedder import build_embedder
+from cclgan_lite.validation import above, at_least, check
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class CCLGAN(Method):
     generator: NetworkConfig = GeneratorConfig()
     discriminator: DiscriminatorConfig = DiscriminatorConfig()
     embedder: str = "random"  # intra-CCL's space: CLIP is "ViT-B-32/openai", random the control
+    rain: Literal["invented", "given"] = "invented"  # what the rainer starts from, see `wiring`
     projection: int = 256  # width of every MLP
     discriminator_speed: float = 1.0  # discriminators' learning rate / generators' learning rate
 
@@ -45,17 +48,33 @@ class CCLGAN(Method):
     transplant: PixelL1 = transplant(0.0)
 
     grid = (("rainy", "derained", "rerained"), ("clean", "rained", "rederained"))
-    wiring = {
-        "derained": Pass("derainer", "rainy"),
-        "rained": Pass("rainer", "clean"),
-        "rerained": Pass("rainer", "derained"),
-        "rederained": Pass("derainer", "rained"),
-        "identity_clean": Pass("derainer", "clean"),
-        "identity_rainy": Pass("rainer", "rainy"),
-        "derained_rendered": Pass("derainer", "rendered"),
-        "transplanted": Made(Transplant(), ("clean", "rainy", "derained")),
-        "derained_transplanted": Pass("derainer", "transplanted"),
-    }
+
+    @property
+    def wiring(self) -> Wiring:
+        """Who makes which image.
+
+        A rainer that has to invent rain is a weak player. Where rain is `given`, a rendered shower
+        lies over its input already, and it only makes that look real (Shrivastava et al.,
+        "Learning from simulated and unsupervised images through adversarial training", 2017).
+        """
+        given = self.rain == "given"
+        return {
+            "derained": Pass("derainer", "rainy"),
+            "rained": Pass("rainer", "poured_clean" if given else "clean"),
+            "rerained": Pass("rainer", "poured_derained" if given else "derained"),
+            "rederained": Pass("derainer", "rained"),
+            "identity_clean": Pass("derainer", "clean"),
+            "identity_rainy": Pass("rainer", "rainy"),
+            "derained_rendered": Pass("derainer", "rendered"),
+            "practice": Made(same, ("clean",)),  # unless the data has it
+            "poured_clean": Made(pour, ("clean", "rendered", "practice")),
+            "poured_derained": Made(pour, ("derained", "rendered", "practice")),
+            "transplanted": Made(Transplant(), ("clean", "rainy", "derained")),
+            "derained_transplanted": Pass("derainer", "transplanted"),
+        }
+
+    def __post_init__(self):
+        check(self, projection=at_least(1), discriminator_speed=above(0))
 
     def players(self) -> dict[str, Player]:
         terms, discriminators = self.terms(), {}

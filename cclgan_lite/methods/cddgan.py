@@ -19,6 +19,7 @@ from cclgan_lite.methods.base import Player
 from cclgan_lite.methods.dclgan import TAPS
 from cclgan_lite.methods.two_way import TwoWay
 from cclgan_lite.networks import GeneratorConfig, NegativeGenerator, NetworkConfig
+from cclgan_lite.validation import above, at_least, check
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,10 @@ class CDDGAN(TwoWay):
     identity: PixelL1 = identity(5.0)
     contrast: HardNegatives = HardNegatives()
     exemplars: ExemplarContrast = ExemplarContrast(weight=0.0)
+
+    def __post_init__(self):
+        super().__post_init__()
+        check(self, negatives=at_least(2), negatives_speed=above(0))
 
     def players(self) -> dict[str, Player]:
         players = super().players()

@@ -24,6 +24,7 @@ from cclgan_lite.networks import (
     projections,
 )
 from cclgan_lite.networks.layers import mirror
+from cclgan_lite.validation import above, at_least, check
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,9 @@ class CUT(Method):
         "derained": Pass("derainer", "rainy"),
         "identity_clean": Pass("derainer", "clean"),
     }
+
+    def __post_init__(self):
+        check(self, projection=at_least(1), discriminator_speed=above(0))
 
     def players(self) -> dict[str, Player]:
         generators = {"derainer": self.generator.build()}

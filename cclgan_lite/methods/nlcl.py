@@ -19,6 +19,7 @@ from cclgan_lite.losses import LCL, Adversarial, LayerContrast, PixelL1, PixelMS
 from cclgan_lite.methods.base import Player
 from cclgan_lite.methods.two_layers import TwoLayers
 from cclgan_lite.networks import DiscriminatorConfig, PatchProjection, projections
+from cclgan_lite.validation import at_least, check
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,10 @@ class NLCL(TwoLayers):
     layers: LayerContrast = LayerContrast()
     reconstruction: PixelMSE = PixelMSE(1.0, (("recomposed", "rainy"),))
     closeness: PixelL1 = PixelL1(0.1, (("derained", "rainy"),))
+
+    def __post_init__(self):
+        super().__post_init__()
+        check(self, projection=at_least(1))
 
     def players(self) -> dict[str, Player]:
         players, terms = super().players(), self.terms()

@@ -12,6 +12,7 @@ from cclgan_lite.networks import (
     NetworkConfig,
     PatchDiscriminator,
 )
+from cclgan_lite.validation import above, check
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,9 @@ class TwoLayers(Method):
         "recomposed": Made(overlay, ("derained", "rain")),
         "identity_clean": Pass("derainer", "clean"),
     }
+
+    def __post_init__(self):
+        check(self, discriminator_speed=above(0))
 
     def players(self) -> dict[str, Player]:
         return {

@@ -16,6 +16,7 @@ from cclgan_lite.networks import (
     PatchDiscriminator,
     projections,
 )
+from cclgan_lite.validation import above, at_least, check
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,9 @@ class TwoWay(Method):
         "identity_clean": Pass("derainer", "clean"),
         "identity_rainy": Pass("rainer", "rainy"),
     }
+
+    def __post_init__(self):
+        check(self, discriminator_speed=above(0), projection=at_least(0))
 
     def players(self) -> dict[str, Player]:
         generators = {

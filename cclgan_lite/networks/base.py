@@ -8,6 +8,8 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from cclgan_lite.validation import at_least, check
+
 
 @dataclass(frozen=True)
 class NetworkConfig:
@@ -16,13 +18,9 @@ class NetworkConfig:
     normalises: ClassVar[bool] = False  # whether statistics of the whole image decide the output
 
     def __post_init__(self):
-        if self.filters < 1 or self.blocks < 0:
-            raise ValueError(
-                "generator.filters must be at least 1 and generator.blocks at least 0, "
-                f"not {self.filters} and {self.blocks}"
-            )
+        check(self, filters=at_least(1), blocks=at_least(0))
         if unknown := set(self.taps) - set(names := self.tap_names):
-            raise ValueError(f"generator.taps: no tap {sorted(unknown)}; there are {names}")
+            raise ValueError(f"taps: no tap {sorted(unknown)}; there are {names}")
 
     @property
     def tap_names(self) -> list[str]:

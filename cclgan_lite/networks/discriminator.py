@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from cclgan_lite.networks.layers import high_pass, init_weights, instance_norm
+from cclgan_lite.validation import at_least, check
 
 
 @dataclass(frozen=True)
@@ -27,14 +28,10 @@ class DiscriminatorConfig:
     taps: tuple[str, ...] = ("conv2", "conv3")  # features that inter-CCL compares (their code)
 
     def __post_init__(self):
-        if self.filters < 1 or self.layers < 1:
-            raise ValueError(
-                "discriminator.filters and discriminator.layers must be at least 1, "
-                f"not {self.filters} and {self.layers}"
-            )
+        check(self, filters=at_least(1), layers=at_least(1))
         names = [f"conv{i + 1}" for i in range(self.layers + 2)]
         if unknown := set(self.taps) - set(names):
-            raise ValueError(f"discriminator.taps: no tap {sorted(unknown)}; there are {names}")
+            raise ValueError(f"taps: no tap {sorted(unknown)}; there are {names}")
 
 
 class PatchDiscriminator(nn.Module):

@@ -18,7 +18,7 @@ import os
 import platform
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -67,15 +67,18 @@ class Run:
         """Raises RunError where `folder` already holds a run."""
         cls.refuse(folder)
         run = cls(folder, config, rainy.absolute(), clean.absolute())
-        fields = {
-            "rainy": str(run.rainy),
-            "clean": str(run.clean),
-            "config": to_plain(config, Config),
-        }
-        write_json(folder / "config.json", fields)
+        run.write_config()
         (folder / "checkpoints").mkdir(exist_ok=True)
         (folder / "samples").mkdir(exist_ok=True)
         return run
+
+    def write_config(self) -> None:
+        fields = {
+            "rainy": str(self.rainy.absolute()),
+            "clean": str(self.clean.absolute()),
+            "config": to_plain(self.config, Config),
+        }
+        write_json(self.folder / "config.json", fields)
 
     @classmethod
     def read(cls, folder: Path) -> Run:
@@ -108,6 +111,15 @@ class Run:
             yield
         finally:
             lock.release()
+
+    def discard(self) -> None:
+        """Remove a run that has not taken a step, and its folder if nothing else is there."""
+        for name in ("config.json", "versions.json", "metrics.jsonl", ".lock"):
+            (self.folder / name).unlink(missing_ok=True)
+        for name in ("checkpoints", "samples"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+        with suppress(OSError):
+            self.folder.rmdir()
 
     def write_versions(self, device: torch.device, precision: str, processes: int = 1) -> None:
         write_json(

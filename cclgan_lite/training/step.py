@@ -167,6 +167,8 @@ def training_step(
     terms: Mapping[str, Term],
     optimizers: Mapping[str, torch.optim.Optimizer],
     exchange: Callable[[Iterable[Tensor]], None] = lambda gradients: None,
+    heard: Mapping[str, float] | None = None,
+    shares_of: nn.Module | None = None,
 ) -> dict[str, Tensor]:
     """Every player descends the weighted sum of its terms (eq. 11); returns unweighted losses.
 
@@ -174,8 +176,10 @@ def training_step(
     gradient from a backward pass confined to its own parameters, and all gradients are taken
     before anyone moves: exactly CycleGAN's update without image pool, minus its second pass
     through the discriminators. In between, `exchange` may change all gradients in place, as
-    training/parallel.py does.
+    training/parallel.py does. `heard` is the part of a term's weight that generators hear (1 where
+    nothing is said); discriminators hear all. With `shares_of` also `gradient_shares` on it.
     """
+    heard = heard or {}
     losses = {}
     for name, term in terms.items():
         step.reader = f"loss {name!r}"
@@ -183,7 +187,13 @@ def training_step(
     totals: dict[str, Tensor | float] = {}
     for name, by_learner in losses.items():
         for learner, value in by_learner.items():
-            totals[learner] = totals.get(learner, 0.0) + terms[name].weight * value
+            part = 1.0 if learner.startswith("discriminator") else heard.get(name, 1.0)
+            if part:
+                totals[learner] = totals.get(learner, 0.0) + part * terms[name].weight * value
+    shares = {}
+    if shares_of is not None:
+        weights = {name: heard.get(name, 1.0) * term.weight for name, term in terms.items()}
+        shares = gradient_shares(losses, weights, list(shares_of.parameters()))
     for optimizer in optimizers.values():
         optimizer.zero_grad(set_to_none=True)
     # The generators, named first, come last: their graph spans the others' and frees it.
@@ -202,4 +212,25 @@ def training_step(
         f"{name}/{learner}": value.detach()
         for name, by_learner in losses.items()
         for learner, value in by_learner.items()
-    }
+    } | shares
+
+
+def gradient_shares(
+    losses: Mapping[str, Mapping[str, Tensor]],
+    weights: Mapping[str, float],
+    parameters: list[Tensor],
+) -> dict[str, Tensor]:
+    """How much of what moves `parameters` is which term's: {"share/<term>": number}.
+
+    The norm of each weighted term's gradient over the sum of all norms. `losses` are as a term
+    returns them; what discriminators hear is left out.
+    """
+    norms, none = {}, torch.zeros((), device=parameters[0].device)
+    for name, by_learner in losses.items():
+        heard = [v for k, v in by_learner.items() if not k.startswith("discriminator")]
+        if heard:
+            found = torch.autograd.grad(heard[0], parameters, retain_graph=True, allow_unused=True)
+            squares = [g.square().sum() for g in found if g is not None]
+            norms[f"share/{name}"] = weights[name] * sum(squares, none).sqrt()
+    total = sum(norms.values())
+    return {name: norm / total for name, norm in norms.items()}

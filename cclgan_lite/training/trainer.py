@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import time
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from math import isfinite
@@ -23,16 +24,20 @@ from tqdm import tqdm
 
 from cclgan_lite.data.bundled import bundled_data
 from cclgan_lite.data.folders import UnpairedFolders
-from cclgan_lite.data.images import to_uint8
+from cclgan_lite.data.images import ImageError, to_uint8
+from cclgan_lite.data.pairs import equal_contents
 from cclgan_lite.data.resident import Resident
 from cclgan_lite.data.unpaired import assert_unpaired, folders_of_test
 from cclgan_lite.device import pick_precision
-from cclgan_lite.files import write_atomically
+from cclgan_lite.files import refuse_unwritable, write_atomically
 from cclgan_lite.inference.weights import derainer_bytes, load_derainer
+from cclgan_lite.networks import NetworkConfig
+from cclgan_lite.serialization import differences
 from cclgan_lite.training.config import Config
 from cclgan_lite.training.parallel import Team, join
 from cclgan_lite.training.run import Run, RunError
 from cclgan_lite.training.step import Step, compile_networks, training_step
+from cclgan_lite.validation import near
 
 
 class Trainer:
@@ -54,7 +59,6 @@ class Trainer:
         self.step = 0
         method = config.method
         self.terms = method.terms()
-        self.looks = [look for term in self.terms.values() for look in term.looks()]
         # GPUs read pixels whole; on CPUs the norms between convolutions are slow that way.
         self.layout = torch.channels_last if device.type == "cuda" else torch.contiguous_format
         if device.type == "cuda":
@@ -80,8 +84,6 @@ class Trainer:
             if player.networks
         }
         self.averaged = copy.deepcopy(self.networks[method.delivers]).requires_grad_(False)
-        if config.compile:
-            compile_networks(self.networks)
 
     def train_step(self, batch: dict[str, Tensor]) -> tuple[dict[str, Tensor], Step]:
         """One update of all players. Returns the losses (on the device) and the step's images."""
@@ -93,6 +95,10 @@ class Trainer:
             for group in optimizer.param_groups:
                 group.setdefault("initial_lr", group["lr"])
                 group["lr"] = group["initial_lr"] * factor
+        # Who is heard at this step.
+        progress = self.step / self.total_steps
+        heard = {name: self.config.onset.share(name, progress) for name in self.terms}
+        terms = {name: term for name, term in self.terms.items() if heard[name] is not None}
         # Forward, backward, update.
         images = {
             name: x.to(self.device, non_blocking=True, memory_format=self.layout)
@@ -101,15 +107,19 @@ class Trainer:
         step = Step(
             self.networks,
             self.config.method.wiring,
-            self.looks,
+            [look for term in terms.values() for look in term.looks()],
             images,
             getattr(torch, self.precision),
         )
-        losses = training_step(step, self.terms, self.optimizers, self.team.average)
+        live = self.networks[self.config.method.delivers]
+        every = self.config.shares_every
+        measured = live if every and self.step % every == 0 else None
+        losses = training_step(
+            step, terms, self.optimizers, self.team.average, heard, shares_of=measured
+        )
         # Average the generator that will be delivered.
         self.step += 1
         decay = min(self.config.ema, self.step / (self.step + 10))  # a short memory at first
-        live = self.networks[self.config.method.delivers]
         with torch.no_grad():
             for slow, fast in zip(self.averaged.parameters(), live.parameters(), strict=True):
                 slow.lerp_(fast, 1 - decay)
@@ -121,10 +131,42 @@ class Trainer:
         Raises FileNotFoundError or ValueError, also where the two are built differently.
         """
         found, own = load_derainer(name), self.networks[self.config.method.delivers]
-        if (theirs := replace(found.config, taps=())) != (ours := replace(own.config, taps=())):
-            raise ValueError(f"{name} holds {theirs}, but this run has {ours}")
+        configs = [replace(network.config, taps=()) for network in (own, found)]
+        if apart := differences(*configs, NetworkConfig):
+            what = ", ".join(f"{field} {a} here, {b} there" for field, (a, b) in apart.items())
+            raise ValueError(f"{name} is built otherwise than the generator of this run: {what}")
         own.load_state_dict(found.state_dict())
         self.averaged.load_state_dict(found.state_dict())
+
+    @torch.no_grad()
+    def try_terms(self, images: Iterable[str]) -> None:
+        """All losses once on blank `images` that data sets bring, without learning anything.
+
+        Raises ValueError for a loss that reads what is not there or trains whom it cannot, also
+        one that joins later: such a run would fail after the work of hours.
+        """
+        side = self.config.augment.crop
+        blank = {name: torch.zeros(1, 3, side, side, device=self.device) for name in images}
+        learning = [self.networks[name] for name in self.learning]
+        for network in learning:
+            network.eval()  # the power iteration of spectral norm stands still
+        looks = [look for term in self.terms.values() for look in term.looks()]
+        step = Step(self.networks, self.config.method.wiring, looks, blank)
+        for name, term in self.terms.items():
+            step.reader = f"loss {name!r}"
+            try:
+                learners = term(step)
+            except LookupError as error:
+                raise ValueError(f"method.{name} cannot be computed: {error}") from error
+            known = [*self.optimizers, *self.learning]
+            for learner in learners:
+                if learner not in known:
+                    raise ValueError(
+                        f"method.{name} trains {learner!r}{near(learner, known)}; there are "
+                        + ", ".join(known)
+                    )
+        for network in learning:
+            network.train()
 
     def save(self, run: Run) -> None:
         state = {
@@ -152,7 +194,8 @@ class Trainer:
         if (trainer["total_steps"], trainer["data"]) != (self.total_steps, self.data):
             raise RunError(
                 f"files were added to, removed from or renamed in {run.rainy} or {run.clean}: "
-                f"bring them back to resume {run.folder}, or start a new run"
+                f"bring them back to resume {run.folder}, or start a new run; if the folders were "
+                "moved, name their new places with --rainy and --clean"
             )
         for name, network in [*self.networks.items(), ("averaged", self.averaged)]:
             if name in self.learning or name == "averaged":
@@ -197,6 +240,7 @@ def train(
     """
     out = Path(out)
     Run.refuse(out)
+    refuse_unwritable(out, folder=True)
     if (rainy is None) != (clean is None):
         raise ValueError("give both --rainy and --clean, or neither for the bundled data")
     if "transplant" in config.method.terms() and not config.start:
@@ -210,7 +254,14 @@ def train(
             data = bundled_data(out.parent / "bundled-data")
             rainy, clean = data / "train/rainy", data / "train/clean"
         if check_unpaired and team.is_main:
-            assert_unpaired(rainy, clean, *folders_of_test(Path(rainy)), progress=True)
+            tests = folders_of_test(Path(rainy))
+            assert_unpaired(rainy, clean, *tests, progress=True, recursive=config.recursive)
+    if out.exists() and any(
+        out.samefile(folder) for folder in (rainy, clean) if Path(folder).exists()
+    ):
+        raise ValueError(
+            f"--out {out} holds pictures to train on: name another folder for the run"
+        )
     data, trainer = _prepare(config, rainy, clean, device)  # complain before there is a folder
     if config.start:
         trainer.start_from(config.start)
@@ -221,22 +272,45 @@ def train(
             if trainer.team.is_main
             else Run.read(out)
         )
-    with _claimed(run, trainer.team):
-        return _loop(run, data, trainer)
+    try:
+        with _claimed(run, trainer.team):
+            return _loop(run, data, trainer)
+    except Exception as error:
+        # Nothing is lost with it, and the corrected command finds its place free. A broken picture
+        # can be replaced.
+        if trainer.step == 0 and trainer.team.is_main and not isinstance(error, ImageError):
+            run.discard()
+        raise
 
 
-def resume(out: Path | str, device: str = "auto") -> Run:
+def resume(
+    out: Path | str,
+    device: str = "auto",
+    *,
+    rainy: Path | str | None = None,
+    clean: Path | str | None = None,
+) -> Run:
     """Continue the run in `out` from its newest checkpoint, as if it had never stopped.
+
+    `rainy` and `clean` say where its folders of pictures are now, if they were moved.
 
     Raises what `train` raises, and RunError where there is no run or another session trains it.
     """
     run = Run.read(Path(out))
+    run.rainy, run.clean = Path(rainy or run.rainy), Path(clean or run.clean)
+    for folder in (run.rainy, run.clean):
+        if not folder.exists():
+            raise RunError(
+                f"{folder}, which {out} trains on, is not there: if it was moved, name its new place "
+                "with --rainy or --clean"
+            )
     data, trainer = _prepare(run.config, run.rainy, run.clean, device)
     with _claimed(run, trainer.team):
         if run.config.start and not run.checkpoints():
             trainer.start_from(run.config.start)
         trainer.load(run)
         if trainer.team.is_main:
+            run.write_config()  # where the folders are now
             run.forget_after(trainer.step)
         return _loop(run, data, trainer)
 
@@ -250,11 +324,33 @@ def _prepare(
 ) -> tuple[UnpairedFolders, Trainer]:
     team, where = join(device)
     team.share(config.batch)
-    data = config.method.data(rainy, clean, config.augment, config.seed, shower=config.shower)
+    data = config.method.data(
+        rainy,
+        clean,
+        config.augment,
+        config.seed,
+        shower=config.shower,
+        leaves=config.leaves,
+        recursive=config.recursive,
+    )
     total_steps = config.steps
     if total_steps is None:
         total_steps = max(1, round(config.epochs * len(data) / config.batch))
-    return data, Trainer(config, total_steps, where, data.fingerprint(), team)
+    trainer = Trainer(config, total_steps, where, data.fingerprint(), team)
+    brought = data.images()
+    if equal_contents(*data.files.values()):
+        brought.remove("rainy")
+    try:
+        trainer.try_terms(brought)
+    except ValueError as error:
+        if "rainy" in brought:
+            raise
+        raise ValueError(
+            f"{rainy} and {clean} hold the same pictures, none rainy: {error}"
+        ) from error
+    if config.compile:
+        compile_networks(trainer.networks)
+    return data, trainer
 
 
 def _loop(run: Run, data: UnpairedFolders, trainer: Trainer) -> Run:
@@ -267,17 +363,20 @@ def _loop(run: Run, data: UnpairedFolders, trainer: Trainer) -> Run:
     batches = (
         Resident(data, trainer.device).batches(items)
         if config.resident
-        else DataLoader(
-            data,
-            batch_sampler=items,
-            num_workers=config.workers,
-            pin_memory=trainer.device.type == "cuda",
+        else _told_plainly(
+            DataLoader(
+                data,
+                batch_sampler=items,
+                num_workers=config.workers,
+                pin_memory=trainer.device.type == "cuda",
+            )
         )
     )
 
-    window: list[Tensor] = []
+    window: dict[str, list[Tensor]] = {}  # each loss since the last row
     saved = time.monotonic()
     bar = tqdm(
+        desc=" ".join(f"{len(files)} {name}" for name, files in data.files.items()),
         total=total_steps,
         initial=trainer.step,
         unit="step",
@@ -286,13 +385,14 @@ def _loop(run: Run, data: UnpairedFolders, trainer: Trainer) -> Run:
     )
     for batch in batches:
         losses, step = trainer.train_step(batch)
-        window.append(torch.stack(list(losses.values())))
+        for name, value in losses.items():
+            window.setdefault(name, []).append(value)
         bar.update()
         done = trainer.step == total_steps
         if trainer.step % config.log_every == 0 or done:
-            means = torch.stack(window).float().mean(0)
+            means = torch.stack([torch.stack(values).float().mean() for values in window.values()])
             team.average([means])
-            row = dict(zip(losses, means.tolist(), strict=True))
+            row = dict(zip(window, means.tolist(), strict=True))
             window.clear()
             if not all(map(isfinite, row.values())):
                 raise FloatingPointError(
@@ -317,6 +417,14 @@ def _loop(run: Run, data: UnpairedFolders, trainer: Trainer) -> Run:
     bar.close()
     team.wait()  # until all is written
     return run
+
+
+def _told_plainly(loader: DataLoader) -> Iterator[dict[str, Tensor]]:
+    """Its batches; a picture that a worker cannot read is told without the worker's traceback."""
+    try:
+        yield from loader
+    except ImageError as error:
+        raise ImageError(str(error).split("ImageError: ")[-1].strip()) from None
 
 
 def _remedy(run: Run) -> str:

@@ -327,7 +327,7 @@ def test_other_right_answers_pass(check, right):
         (
             lesson_07.check_inter_ccl,
             lambda *v: inter(*v, lost=torch.Tensor.detach),
-            "only a part of the gradient",
+            "a part of reconstructed's gradient",
         ),
         (
             lesson_07.check_who_moves,

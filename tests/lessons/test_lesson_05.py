@@ -68,10 +68,10 @@ def test_projection_is_the_packages():
     torch.testing.assert_close(*grads)
 
 
-@pytest.mark.parametrize("pairs", ["TEXT_ROLES", "CODE_ROLES"])
-def test_lcl_is_the_packages_term(pairs):
+@pytest.mark.parametrize("roles", ["TEXT_ROLES", "CODE_ROLES"])
+def test_lcl_is_the_packages_term(roles):
     lesson = built("05")
-    chosen = getattr(lcl_module, pairs)
+    chosen = getattr(lcl_module, roles)
     assert lesson["TEXT_ROLES"] == lcl_module.TEXT_ROLES == LCL().roles
     nets = nn.ModuleDict()
     for name in ("derainer", "rainer"):
@@ -83,7 +83,7 @@ def test_lcl_is_the_packages_term(pairs):
     names = ("rainy", "clean", "derained", "rained", "rerained", "rederained")
     images = {name: torch.rand(2, 3, 32, 32) * 2 - 1 for name in names}
     torch.manual_seed(3)
-    mine = lesson["lcl"](nets, images, TAPS, 0.2, 16, pairs=chosen)
+    mine = lesson["lcl"](nets, images, TAPS, 0.2, 16, roles=chosen)
     torch.manual_seed(3)
     theirs = LCL(temperature=0.2, patches=16, roles=chosen)(Step(nets, {}, [], images))
     torch.testing.assert_close(mine, theirs["generators"])

@@ -97,9 +97,10 @@ def test_update_is_the_packages(nets, pair):
     training_step(package_step(nets, pair), METHOD.terms(), adams(nets))
     for (name, p), q in zip(nets.named_parameters(), mine.parameters(), strict=True):
         if not name.startswith("embedder"):
-            assert (p.grad - q.grad).norm() <= 1e-3 * p.grad.norm() + 1e-9, name
+            # A bias in front of a norm has a gradient of zero, up to rounding.
+            assert (p.grad - q.grad).norm() <= 1e-3 * p.grad.norm() + 3e-5, name
             # Adam's first step is the gradient's sign: rounding decides where it is about zero.
-            assert ((p - q).abs() > 1e-4).float().mean() < 0.02, name
+            assert p.grad.norm() < 3e-5 or ((p - q).abs() > 1e-4).float().mean() < 0.02, name
 
 
 def test_remembers_makes_four_generator_passes(nets, pair):

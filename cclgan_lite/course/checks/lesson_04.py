@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from cclgan_lite.course.exercises import Wrong, check, near, number
+from cclgan_lite.course.exercises import Wrong, check, expect, number
 
 
 @check("cycle_floor")
@@ -12,29 +12,30 @@ def check_cycle_floor(answer):
     """The least mean L1 distance from one picture to K showers, a number."""
     three = torch.zeros(3, 3, 4, 4)
     three[2] = 0.9  # best answer 0: distances 0, 0, 0.9
-    got = number(answer(three.clone()))
-    if abs(got - 0.4) < 1e-4:
-        raise Wrong(
-            "that is the distance to the mean of the showers: the mean is best for "
-            "squares, the median for absolute differences"
-        )
-    if abs(got - 0.9) < 1e-4:
-        raise Wrong("that is the sum over the showers: take the mean over the K showers")
-    if abs(got - 0.27) < 1e-4:
-        raise Wrong("those are squares: d is the mean absolute difference")
-    if not abs(got - 0.3) <= 1e-4:  # nor where it is NaN
-        raise Wrong(f"showers of 0, 0 and 0.9 have the floor 0.3, from x = 0, not {got:.3g}")
+    expect(
+        number(answer(three.clone())),
+        0.3,
+        {
+            "that is the distance to the mean of the showers: the mean is best for squares, the "
+            "median for absolute differences": 0.4,
+            "that is the sum over the showers: take the mean over the K showers": 0.9,
+            "those are squares: d is the mean absolute difference": 0.27,
+        },
+        "showers of 0, 0 and 0.9 have the floor 0.3, from x = 0",
+    )
     torch.manual_seed(0)
     showers = torch.rand(5, 3, 6, 6)
-    want = (showers - showers.median(0).values).abs().mean()
-    got = number(answer(showers.clone()))
-    if got > want + 1e-5:
-        raise Wrong(
-            f"there is a better x: {want:.4f} is possible, not {got:.4f}; choose x for "
-            "every pixel of every channel by itself"
-        )
-    if not got >= want - 1e-5:
-        raise Wrong(f"no single picture comes that near to all showers: {want:.4f} is the least")
+    expect(
+        number(answer(showers.clone())),
+        least := (showers - showers.median(0).values).abs().mean(),
+        {
+            "no single picture comes that near to all showers": lambda got: got < least,
+            "there is a better x: choose it for every pixel of every channel by itself": (
+                lambda got: got > least
+            ),
+        },
+        tolerance=1e-5,
+    )
 
 
 @check("ImagePool")
@@ -49,28 +50,27 @@ def check_image_pool(answer):
     first = pool(numbered(1, 2, 3, 4))
     if first is None:
         raise NotImplementedError
-    if first.shape != (4, 3, 2, 2):
-        raise Wrong(f"a batch of shape (4, 3, 2, 2) came back as {tuple(first.shape)}")
-    if not torch.equal(first, numbered(1, 2, 3, 4)):
-        raise Wrong("while there is room, each new picture is stored and returned as it is")
+    expect(
+        first,
+        numbered(1, 2, 3, 4),
+        otherwise="while there is room, each new picture is stored and returned as it is",
+    )
     # The pool is full. Three new pictures at a time, so that a coin for each batch would show.
     stream = [
         [int(x) for x in pool(numbered(n, n + 1, n + 2))[:, 0, 0, 0]] for n in range(5, 1205, 3)
     ]
     pairs = list(enumerate((got for batch in stream for got in batch), 5))
-    new, old = sum(got == n for n, got in pairs), [got for n, got in pairs if got != n]
-    if new == len(pairs):
-        raise Wrong(
-            "old pictures never come back: a full pool returns a stored one half of the time"
-        )
-    if new == 0:
-        raise Wrong(
-            "new pictures never come back: with probability one half the new one is returned"
-        )
-    if not 0.4 < new / len(pairs) < 0.6:
-        raise Wrong(
-            f"new pictures are returned {new / len(pairs):.0%} of the time, not half of it"
-        )
+    old = [got for n, got in pairs if got != n]
+    expect(
+        share := 1 - len(old) / len(pairs),
+        0.5,
+        {
+            "old pictures never come back: a full pool returns a stored one half of the time": 1.0,
+            "new pictures never come back: with probability one half the new one is returned": 0.0,
+        },
+        f"new pictures are returned {share:.0%} of the time, not half of it",
+        tolerance=0.1,
+    )
     if max(old) <= 4:
         raise Wrong(
             "the stored pictures are never replaced: the pool must take the new picture "
@@ -97,18 +97,17 @@ def check_image_pool(answer):
         raise Wrong("some stored picture never leaves: each of the `size` places may be drawn")
     if oldest == len(old):
         raise Wrong("always the oldest picture comes back: draw a random one")
-    if all(
-        len({got == n for n, got in enumerate(batch, 5 + 3 * i)}) == 1
-        for i, batch in enumerate(stream)
-    ):
+    kept = [{got == n for n, got in pairs[i : i + 3]} for i in range(0, len(pairs), 3)]
+    if all(len(fates) == 1 for fates in kept):
         raise Wrong("a whole batch is swapped or not: draw for each picture by itself")
     for _ in range(9):
         small = answer(size=2)
-        if not torch.equal(small(numbered(-1, -2)), numbered(-1, -2)):
-            raise Wrong(
-                "two pools share their pictures: they belong to the instance (self), not "
-                "to the class"
-            )
+        expect(
+            small(numbered(-1, -2)),
+            numbered(-1, -2),
+            otherwise="two pools share their pictures: they belong to the instance (self), not to "
+            "the class",
+        )
     if [int(x) for x in small(numbered(*range(40)))[:, 0, 0, 0]] == [*range(40)]:
         raise Wrong("a pool of size 2 takes more than two pictures")
     moving = torch.zeros(4, 3, 2, 2, requires_grad=True)
@@ -131,36 +130,28 @@ def check_transplant(answer):
     def honest(x):
         return 0.5 * x
 
-    code = cooperating(rainy) - honest(rainy)
-    got = answer(cooperating, honest, rainy, target)
-    if got.shape != target.shape:
-        raise Wrong(f"the picture must keep its shape {tuple(target.shape)}")
-    mistakes = [
-        (
-            target - code,
-            "the sign is wrong: the code is what cooperating adds, cooperating - honest",
-        ),
-        (
-            cooperating(rainy),
-            "that is the derained picture itself: the code goes on top of target",
-        ),
-        (
-            (target + cooperating(rainy)).clamp(-1, 1),
-            "that adds the whole derained picture: subtract what honest makes of it",
-        ),
-        (
-            target + cooperating(target) - honest(target),
-            "the code must come from rainy, not from target",
-        ),
-    ]
-    for value, hint in mistakes:
-        if near(got, value):
-            raise Wrong(hint)
-    if not near(got, target + code):
-        raise Wrong("expected target plus the difference of what the two derainers make of rainy")
+    made = cooperating(rainy)
+    code = made - honest(rainy)
+    expect(
+        answer(cooperating, honest, rainy, target),
+        target + code,
+        {
+            "the sign is wrong: the code is what cooperating adds, cooperating - honest": (
+                target - code
+            ),
+            "that is the derained picture itself: the code goes on top of target": made,
+            "that adds the whole derained picture: subtract what honest makes of it": (
+                (target + made).clamp(-1, 1)
+            ),
+            "the code must come from rainy, not from target": (
+                target + cooperating(target) - honest(target)
+            ),
+        },
+        "expected target plus the difference of what the two derainers make of rainy",
+    )
     for end in (1.0, -1.0):
-        if not near(
+        expect(
             end * answer(lambda x, end=end: x + 2 * end, honest, rainy, target),
             torch.ones_like(target),
-        ):
-            raise Wrong("a picture lies in [-1, 1]: clamp the sum to that")
+            otherwise="a picture lies in [-1, 1]: clamp the sum to that",
+        )

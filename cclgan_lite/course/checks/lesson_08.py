@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from types import SimpleNamespace
 
 import torch
 from torch import nn
 
-from cclgan_lite.course.exercises import Wrong, check, near, slopes
+from cclgan_lite.course.exercises import Wrong, check, expect, near, slopes
+
+PLAYERS = ("generators", "discriminators")
+BY_NAME = "weights belong to losses by name, not by their place in the dictionary"
+MEAN = "that is a mean: eq. 11 is a sum"
 
 
 @check("totals")
@@ -20,32 +23,33 @@ def check_totals(answer):
         "contrast": {"generators": x * x},
         "shared": {"generators": 7 * x, "discriminators": 7 * x},
     }
-    weights = {"shared": 0.5, "game": 3.0, "contrast": 2.0}
-    got = answer(losses, weights)
-    if losses["game"]["generators"].item() != 6 or losses["game"]["discriminators"].item() != 10:
+    got = answer(losses, {"shared": 0.5, "game": 3.0, "contrast": 2.0})
+    if [v.item() for v in losses["game"].values()] != [6, 10]:
         raise Wrong(
             "the losses that came in were changed: += works in place on a tensor, so "
             "begin each sum with a number"
         )
-    if not isinstance(got, dict) or set(got) != {"generators", "discriminators"}:
-        raise Wrong("the keys are the audiences: {'generators': ..., 'discriminators': ...}")
-    g, d = (torch.as_tensor(got[k]).item() for k in ("generators", "discriminators"))
-    mistakes = [
-        ((24.0, 24.0), "the weights are forgotten"),
-        ((21.0, 17.0), "the first loss is added without its weight"),
-        ((43.0, 33.0), "weights belong to losses by name, not by their place in the dictionary"),
-        ((7.0, 7.0), "each loss replaces the one before: add them up"),
-        ((18.0, 30.0), "each loss after the first is dropped: add them up"),
-        ((33.0 / 3, 37.0 / 2), "that is a mean: eq. 11 is a sum"),
-        ((33.0 / 3, 37.0 / 3), "that is a mean: eq. 11 is a sum"),
-        ((33.0, 30.0), "inter-CCL and its like have two audiences: both get their part"),
-        ((70.0, 70.0), "the audiences are mixed: each gets only what is addressed to it"),
-    ]
-    for values, hint in mistakes:
-        if near(values, (g, d)):
-            raise Wrong(hint)
-    if not near((g, d), (33.0, 37.0)):
-        raise Wrong(f"expected generators 33 and discriminators 37, got {g:g} and {d:g}")
+
+    def each(*values):
+        return dict(zip(PLAYERS, values, strict=True))
+
+    expect(
+        got,
+        each(33.0, 37.0),
+        {
+            "the keys are the audiences: {'generators': ..., 'discriminators': ...}": (
+                lambda got: not isinstance(got, dict) or set(got) != set(PLAYERS)
+            ),
+            "the weights are forgotten": each(24.0, 24.0),
+            "the first loss is added without its weight": each(21.0, 17.0),
+            BY_NAME: each(43.0, 33.0),
+            "each loss replaces the one before: add them up": each(7.0, 7.0),
+            "each loss after the first is dropped: add them up": each(18.0, 30.0),
+            MEAN: [each(33 / 3, 37 / 2), each(33 / 3, 37 / 3)],
+            "inter-CCL and its like have two audiences: both get their part": each(33.0, 30.0),
+            "the audiences are mixed: each gets only what is addressed to it": each(70.0, 70.0),
+        },
+    )
     if not all(isinstance(v, torch.Tensor) and v.requires_grad for v in got.values()):
         raise Wrong("no gradient: the sums are to be descended, so keep them as tensors")
 
@@ -53,7 +57,7 @@ def check_totals(answer):
 class _Counted(nn.Module):
     """y = scale x, and a feature; counts its passes by the value of its input."""
 
-    config = SimpleNamespace(taps=("tap",))
+    taps = ("tap",)
 
     def __init__(self, scale: float):
         super().__init__()
@@ -66,20 +70,12 @@ class _Counted(nn.Module):
         return (out, {"tap": out + 1}) if taps else out
 
 
-def _nets() -> dict[str, nn.Module]:
-    scales = {
-        "derainer": 2.0,
-        "rainer": 3.0,
-        "discriminator_clean": 5.0,
-        "discriminator_rainy": 7.0,
-    }
-    return {name: _Counted(scale) for name, scale in scales.items()}
-
-
 @check("Remembering")
 def check_remembering(answer):
     """Same answers and gradients, each pass once, nothing kept from step to step."""
-    nets, one, two = _nets(), torch.ones(1), 10 * torch.ones(1)
+    names = ("derainer", "rainer", "discriminator_clean", "discriminator_rainy")
+    nets = {name: _Counted(scale) for name, scale in zip(names, (2.0, 3.0, 5.0, 7.0), strict=True)}
+    one, two = torch.ones(1), 10 * torch.ones(1)
     view = answer(nets, one, two)
     questions = [
         (view.image, ("derained",), 2.0),
@@ -95,40 +91,35 @@ def check_remembering(answer):
         (view.features, ("rainer", "clean"), 31.0),
     ]
     answers = [ask(*what) for ask, what, _ in questions]
-    for (_, what, want), got in zip(questions, answers, strict=True):
-        got = got["tap"] if isinstance(got, dict) else got
-        if not near(got, torch.tensor([want])):
-            raise Wrong(
-                f"asked for {' and '.join(what)}, it answers with another pass: the key must "
-                "name the network and the picture"
-            )
-    for got, what, want in (
-        (answers[2], "an image", 3.0),
-        (answers[1]["tap"], "a feature", 3.0),
-        (answers[4], "a logit", 5.0),
-    ):
-        if not near(slopes(got, [nets["derainer"].scale])[0], want):
-            raise Wrong(
-                f"the gradient is lost on its way through {what}: keep outputs as they "
-                "are, without detach or no_grad"
-            )
+    answers = [got["tap"] if isinstance(got, dict) else got for got in answers]
+    key = "it answers with another pass: the key must name the network and the picture"
+    for got, (_, what, want) in zip(answers, questions, strict=True):
+        expect(got, want, otherwise=f"asked for {' and '.join(what)}, {key}")
+    kept = "keep outputs as they are, without detach or no_grad"
+    for place, what, want in ((2, "an image", 3.0), (1, "a feature", 3.0), (4, "a logit", 5.0)):
+        slope = slopes(answers[place], [nets["derainer"].scale])[0]
+        expect(slope, want, otherwise=f"the gradient is lost on its way through {what}: {kept}")
     if max(max(net.passes.values()) for net in nets.values()) > 1:
         raise Wrong(
             "some pass is still made twice: look it up before you make it, and keep what you made"
         )
-    if not near(answer(nets, 4 * one, two).image("derained"), torch.tensor([8.0])):
-        raise Wrong(
-            "it remembers the step before: the dictionary must belong to the instance, "
-            "not to the class"
-        )
+    expect(
+        answer(nets, 4 * one, two).image("derained"),
+        8.0,
+        otherwise="it remembers the step before: the dictionary must belong to the instance, not "
+        "to the class",
+    )
 
 
-def _game(order: tuple[str, ...]):
+_WEIGHTS = {"game": 1.0, "contrast": 2.0, "shared": 0.5}
+
+
+def _game(order: tuple[str, ...] = PLAYERS):
     """Two small players, three losses, optimisers, with old gradients lying about."""
     torch.manual_seed(0)
     nets = {"generators": nn.Linear(3, 3), "discriminators": nn.Linear(3, 1)}
     noise, real = torch.randn(2, 8, 3)
-    maker, judge = nets["generators"], nets["discriminators"]
+    maker, judge = nets.values()
     fake = maker(noise)
     answers = judge(fake).tanh()
     losses = {
@@ -137,45 +128,42 @@ def _game(order: tuple[str, ...]):
             "discriminators": answers.square().mean() + (judge(real).tanh() - 1).square().mean(),
         },
         "contrast": {"generators": (fake - real).abs().mean()},
+        "shared": dict.fromkeys(nets, (judge(fake) - judge(noise)).square().mean()),
     }
-    losses["shared"] = dict.fromkeys(nets, (judge(fake) - judge(noise)).square().mean())
     optimizers = {k: torch.optim.SGD(nets[k].parameters(), 0.1) for k in order}
     for p in (p for net in nets.values() for p in net.parameters()):
         p.grad = torch.full_like(p, 0.3)
     return nets, losses, optimizers
 
 
-_WEIGHTS = {"game": 1.0, "contrast": 2.0, "shared": 0.5}
+def _flat(tensors) -> torch.Tensor:
+    return torch.cat([t.detach().flatten() for t in tensors])
 
 
-def _expected(weights: dict, leak: bool = False, old: float = 0.0) -> dict:
+def _sums(losses: dict, weights: dict) -> dict:
+    return {
+        who: sum(weights[name] * by[who] for name, by in losses.items() if who in by)
+        for who in PLAYERS
+    }
+
+
+def _expected(weights: dict = _WEIGHTS, leak: bool = False, old: float = 0.0) -> dict:
     """Parameters after the update, computed from gradients taken apart."""
-    nets, losses, _ = _game(("generators", "discriminators"))
-    sums: dict = {}
-    for name, by_audience in losses.items():
-        for who, value in by_audience.items():
-            sums[who] = sums.get(who, 0.0) + weights[name] * value
-    after = {}
+    nets, losses, _ = _game()
+    sums, after = _sums(losses, weights), {}
     for who, net in nets.items():
-        value = sum(sums.values()) if leak else sums[who]
-        grads = torch.autograd.grad(value, list(net.parameters()), retain_graph=True)
-        after[who] = torch.cat(
-            [
-                (p - 0.1 * (g + old)).detach().flatten()
-                for p, g in zip(net.parameters(), grads, strict=True)
-            ]
-        )
+        value, own = sum(sums.values()) if leak else sums[who], list(net.parameters())
+        grads = torch.autograd.grad(value, own, retain_graph=True)
+        after[who] = _flat(own) - 0.1 * (_flat(grads) + old)
     return after
 
 
 @check("update")
 def check_update(answer):
     """The parameters after one step of gradient descent, for both orders of the optimisers."""
-    for order in (("generators", "discriminators"), ("discriminators", "generators")):
+    for order in (PLAYERS, PLAYERS[::-1]):
         nets, losses, optimizers = _game(order)
-        before = {
-            k: torch.cat([p.detach().flatten() for p in n.parameters()]) for k, n in nets.items()
-        }
+        before = {who: _flat(net.parameters()) for who, net in nets.items()}
         try:
             got = answer(losses, _WEIGHTS, optimizers)
         except RuntimeError as error:
@@ -190,52 +178,31 @@ def check_update(answer):
                     "retain_graph=True"
                 ) from error
             raise
-        after = {
-            k: torch.cat([p.detach().flatten() for p in n.parameters()]) for k, n in nets.items()
-        }
-        want = _expected(_WEIGHTS)
-        if all(near(after[k], want[k]) for k in want):
-            continue
+        after, want = {who: _flat(net.parameters()) for who, net in nets.items()}, _expected()
         for who in after:
-            if torch.equal(after[who], before[who]):
+            if torch.equal(after[who], before[who]) and not near(after, want):
                 raise Wrong(
                     f"the {who} did not move: zero_grad comes before backward, and every "
                     "optimizer takes a step"
                 )
-        mistakes = [
-            ({"weights": dict.fromkeys(_WEIGHTS, 1.0)}, "the weights are forgotten"),
-            (
-                {"weights": _WEIGHTS, "old": 0.3},
-                "old gradients take part in the step: zero_grad is missing",
-            ),
-            (
-                {"weights": _WEIGHTS, "leak": True},
+        wrong = " and the ".join(who for who in want if not near(after[who], want[who]))
+        expect(
+            after,
+            want,
+            {
+                "the weights are forgotten": _expected(dict.fromkeys(_WEIGHTS, 1.0)),
+                "old gradients take part in the step: zero_grad is missing": _expected(old=0.3),
                 "gradients leak: each player also follows the other's losses. Confine backward to "
-                "its own parameters with inputs=",
-            ),
-            (
-                {"weights": _WEIGHTS, "leak": True, "old": 0.3},
-                "gradients leak, and zero_grad is missing",
-            ),
-        ]
-        for how, hint in mistakes:
-            if all(near(after[k], v) for k, v in _expected(**how).items()):
-                raise Wrong(hint)
-        wrong = [k for k in want if not near(after[k], want[k])]
-        raise Wrong(
-            f"the {' and the '.join(wrong)} got another gradient than their own sum's: it leaks, "
-            "or was cleared or taken at the wrong moment"
+                "its own parameters with inputs=": _expected(leak=True),
+                "gradients leak, and zero_grad is missing": _expected(leak=True, old=0.3),
+                f"the {wrong} got another gradient than their own sum's: it leaks, or was cleared "
+                "or taken at the wrong moment": lambda got: True,
+            },
         )
-    if not isinstance(got, dict) or set(got) != {"generators", "discriminators"}:
-        raise Wrong("it should return the sums, {'generators': float, 'discriminators': float}")
-    if any(torch.is_tensor(value) and value.requires_grad for value in got.values()):
+    if isinstance(got, dict) and any(torch.is_tensor(v) and v.requires_grad for v in got.values()):
         raise Wrong("return plain numbers (.item()): these tensors keep the whole graph alive")
-    sums = {
-        who: sum(_WEIGHTS[name] * by[who].item() for name, by in losses.items() if who in by)
-        for who in got
-    }
-    if not all(near(got[who], sums[who]) for who in sums):
-        raise Wrong(f"the sums it returns should be {sums}, they are {got}")
+    sums = {who: value.item() for who, value in _sums(losses, _WEIGHTS).items()}
+    expect(got, sums, otherwise="it should return the sums, {'generators': float, ...}")
 
 
 @check("shares")
@@ -246,47 +213,41 @@ def check_shares(answer):
         "b": torch.tensor([0.0, 1.0]),
         "c": torch.tensor([8.0, 6.0]),
     }
-    weights = {"c": 0.2, "a": 1.0, "b": 5.0}
+    weights = {"c": 0.2, "a": 1.0, "b": 5.0}  # norms 5, 1 and 10 become 5, 5 and 2
     got = answer(gradients, weights)
     if not isinstance(got, dict) or set(got) != set(gradients):
         raise Wrong("return {loss: share} with the names that came in")
-    got = [float(got[k]) for k in gradients]
-    raw, signed = [5.0, 1.0, 10.0], [-1.0, 5.0, 2.8]
-    weighted = [5.0, 5.0, 2.0]
-    first = [7.0, 5.0, 2.8]
+    length = sum(weights[k] * g for k, g in gradients.items()).norm().item()
 
-    def parts(values):
-        return [v / sum(values) for v in values]
+    def parts(*values):
+        return tuple(v / sum(values) for v in values)
 
-    mistakes = [
-        (parts(raw), "the weights are forgotten: 0.005 of a long gradient is a short one"),
-        (weighted, "these are the norms: divide by their sum"),
-        (raw, "these are the norms without weights: multiply, and divide by the sum"),
-        (parts([25.0, 5.0, 20.0]), "these are squares: the norm is their root"),
-        (parts([25.0, 25.0, 4.0]), "these are squares: the norm is their root"),
-        (parts([v * v for v in raw]), "the weights are forgotten, and squares are not norms"),
-        (
-            parts(first),
-            "that is the sum of absolute values: the norm is the root of the sum of squares",
-        ),
-        (parts(signed), "that is the sum of the entries, which cancel: take the norm"),
-        ([1.0, 1.0, 1.0], "each is divided by itself: divide by the sum over the losses"),
-        (
-            parts([1.0, 1.0, 50.0]),
-            "weights belong to losses by name, not by their place in the dictionary",
-        ),
-    ]
-    length = sum((weights[k] * g for k, g in gradients.items()), torch.zeros(2)).norm().item()
-    mistakes.append(
-        (
-            [v / length for v in weighted],
-            "divided by the norm of the sum: parts that fight cancel there, and the "
-            "shares exceed 1 together. Divide by the sum of the norms",
-        )
+    expect(
+        tuple(float(got[k]) for k in gradients),
+        parts(5.0, 5.0, 2.0),
+        {
+            "the weights are forgotten: 0.005 of a long gradient is a short one": (
+                parts(5.0, 1.0, 10.0)
+            ),
+            "these are the norms: divide by their sum": (5.0, 5.0, 2.0),
+            "these are the norms without weights: multiply, and divide by the sum": (
+                5.0,
+                1.0,
+                10.0,
+            ),
+            "these are squares: the norm is their root": [
+                parts(25.0, 5.0, 20.0),
+                parts(25.0, 25.0, 4.0),
+            ],
+            "the weights are forgotten, and squares are not norms": parts(25.0, 1.0, 100.0),
+            "that is the sum of absolute values: the norm is the root of the sum of squares": (
+                parts(7.0, 5.0, 2.8)
+            ),
+            "that is the sum of the entries, which cancel: take the norm": parts(-1.0, 5.0, 2.8),
+            "each is divided by itself: divide by the sum over the losses": (1.0, 1.0, 1.0),
+            BY_NAME: parts(1.0, 1.0, 50.0),
+            "divided by the norm of the sum: parts that fight cancel there, and the shares exceed "
+            "1 together. Divide by the sum of the norms": (5 / length, 5 / length, 2 / length),
+        },
+        "for weighted norms of 5, 5 and 2",
     )
-    for values, hint in mistakes:
-        if near(values, got):
-            raise Wrong(hint)
-    if not near(got, parts(weighted)):
-        want = ", ".join(f"{v:.3f}" for v in parts(weighted))
-        raise Wrong(f"expected {want} for weighted norms of 5, 5 and 2, got {got}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from cclgan_lite.course.exercises import Wrong, check, number
+from cclgan_lite.course.exercises import Wrong, check, expect, number
 from cclgan_lite.evaluation.metrics import luma, psnr
 from cclgan_lite.evaluation.statistics import interval
 
@@ -21,30 +21,34 @@ def check_file_score(answer):
     levels = (output.permute(1, 2, 0).numpy() + 1) * 127.5
     clipped = levels.clip(0, 255)
     saved = np.rint(clipped).astype(np.uint8)
-    want, got = psnr(saved, truth, luma), number(answer(output, truth))
 
-    def near(value, margin=0.02):
-        return abs(got - value) < margin
+    def score(picture):
+        return psnr(picture, truth, luma)
 
-    if near(want):
-        return
-    if near(psnr(np.rint(levels).astype(np.int64).astype(np.uint8), truth, luma), 1):
-        raise Wrong("a level of 256 wraps round to 0 in 8 bits: clip to 0 ... 255 first")
-    if near(psnr(clipped.astype(np.uint8), truth, luma)):
-        raise Wrong("this truncates, which darkens by half a level: go to the nearest level")
-    if near(psnr(clipped, truth, luma)):
-        raise Wrong("not rounded: a file holds whole levels")
-    if near(psnr(levels, truth, luma)):
-        raise Wrong("neither clipped nor rounded: a file holds whole levels from 0 to 255")
-    if near(psnr(np.rint(levels), truth, luma)):
-        raise Wrong("not clipped: a file has no level above 255")
-    if near(psnr(saved, truth)):
-        raise Wrong("this is the PSNR of RGB; compare luma")
-    if near(want - 20 * np.log10(255)) or near(want - 20 * np.log10(127.5)):
-        raise Wrong("the peak is 255, as the levels are")
-    if got < 25:
-        raise Wrong(f"{got:.1f} dB is far too low: -1 must become 0, and 1 must become 255")
-    raise Wrong(f"should be {want:.2f} dB, yours is {got:.2f}")
+    wrapped = score(np.rint(levels).astype(np.int64).astype(np.uint8))
+    want, got = score(saved), number(answer(output, truth))
+    expect(
+        got,
+        want,
+        {
+            "a level of 256 wraps round to 0 in 8 bits: clip to 0 ... 255 first": (
+                lambda got: abs(got - wrapped) < 1
+            ),
+            "this truncates, which darkens by half a level: go to the nearest level": (
+                score(clipped.astype(np.uint8))
+            ),
+            "not rounded: a file holds whole levels": score(clipped),
+            "neither clipped nor rounded: a file holds whole levels from 0 to 255": score(levels),
+            "not clipped: a file has no level above 255": score(np.rint(levels)),
+            "this is the PSNR of RGB; compare luma": psnr(saved, truth),
+            "the peak is 255, as the levels are": [want - 20 * np.log10(p) for p in (255, 127.5)],
+            f"{got:.1f} dB is far too low: -1 must become 0, and 1 must become 255": (
+                lambda got: got < 25
+            ),
+        },
+        f"should be {want:.2f} dB",
+        tolerance=0.015,
+    )
 
 
 @check("scene_means")
@@ -59,33 +63,26 @@ def check_scene_means(answer):
         return got
 
     uneven = means(np.array([0.0] + 9 * [1.0]), ["a"] + 9 * ["b"])
-    copies = np.tile(np.arange(8.0), 25), np.tile(np.arange(8), 25)  # in no order
-    got = means(*copies).std()
+    spread = means(np.tile(np.arange(8.0), 25), np.tile(np.arange(8), 25)).std()  # in no order
     want = np.arange(8.0).std() / 8**0.5
     within = means(np.repeat([0.0, 10.0], 8), np.tile(np.arange(8), 2)).std()
-    if got < 1e-9:
-        raise Wrong("every drawn set is the whole set: draw with replacement")
-    if within > 1e-6:
-        raise Wrong(
-            "pictures were drawn one by one: the pictures of a scene stay together, so draw scenes"
-        )
-    if set(uneven.round(6)) == {0.0, 0.5, 1.0}:
-        raise Wrong(
-            "this is the mean of the scenes' means: a scene of nine pictures counts "
-            "nine times as much as a scene of one"
-        )
-    if abs(got / want - 1) > 0.15:
-        raise Wrong(
-            "draw as many scenes as there are: the drawn means spread by "
-            f"{got:.3f}, and should by {want:.3f}"
-        )
-    if set(uneven.round(6)) == {0.0, 1.0}:
-        raise Wrong("draw as many scenes as there are, not one fewer")
-    if set(uneven.round(6)) != {0.0, 0.9, 1.0}:
-        raise Wrong(
-            "with a scene of one picture (0) and one of nine (1), a drawn mean is 0, 0.9 "
-            f"or 1; yours has {uneven.min():.3f} to {uneven.max():.3f}"
-        )
+    drawn = set(uneven.round(6))
+    size = f"draw as many scenes as there are: means spread by {want:.3f}, yours by {spread:.3f}"
+    mistakes = {
+        "every drawn set is the whole set: draw with replacement": spread < 1e-9,
+        "pictures were drawn one by one: the pictures of a scene stay together, so draw scenes": (
+            within > 1e-6
+        ),
+        "this is the mean of the scenes' means: a scene of nine pictures counts nine times as "
+        "much as a scene of one": drawn == {0.0, 0.5, 1.0},
+        size: abs(spread / want - 1) > 0.15,
+        "draw as many scenes as there are, not one fewer": drawn == {0.0, 1.0},
+        "with a scene of one picture (0) and one of nine (1), a drawn mean is 0, 0.9 or 1; yours "
+        f"has {uneven.min():.3f} to {uneven.max():.3f}": drawn != {0.0, 0.9, 1.0},
+    }
+    for hint, made in mistakes.items():
+        if made:
+            raise Wrong(hint)
 
 
 @check("paired")
@@ -99,37 +96,34 @@ def check_paired(answer):
     two = dict(zip(names, hard, strict=True))
     one = {names[i]: hard[i] + gain[i] for i in rng.permutation(60)}
     scenes = {name: name[:2] for name in names}
-    mean, low, high = (float(x) for x in answer(one, two, scenes))
+    mean, *ends = map(float, answer(one, two, scenes))
+    expect(mean, gain.mean(), {"the sign: one minus two": -gain.mean()}, "the mean difference")
     want = interval(gain, scene)
-    width = want[1] - want[0]
 
-    def near(other):
-        return np.abs(np.array([low, high]) - other).max() < 0.12 * (other[1] - other[0])
+    def like(*others):
+        """Ends within an eighth of the width of one of these intervals, which are random."""
+        return lambda _: any(
+            np.abs(np.subtract(ends, other)).max() < 0.12 * np.ptp(other) for other in others
+        )
 
-    if abs(mean + gain.mean()) < 1e-6:
-        raise Wrong("the sign: one minus two")
     shuffled = np.array(list(one.values())) - np.array(list(two.values()))
-    if abs(mean - gain.mean()) > 1e-6:
-        raise Wrong(f"the mean difference should be {gain.mean():.3f} dB, yours is {mean:.3f}")
-    if near(want):
+    orders = [scenes[n] for n in one], [scenes[n] for n in two], None
+    if like(want)(ends):
         return
-    if near(interval(gain)):
-        raise Wrong(
-            "the interval treats pictures as independent: hand the scenes to bca, in the "
-            "order of the differences"
-        )
-    by_place = [
-        interval(shuffled, s) for s in ([scenes[n] for n in one], [scenes[n] for n in two], None)
-    ]
-    if any(near(x) for x in by_place):
-        raise Wrong("the files are in different orders: match pictures by name")
-    if high - low > 2.5 * width:
-        raise Wrong(
-            "this combines two intervals, or pairs the wrong pictures: how hard a "
-            "picture is cancels only if each picture's difference is taken first"
-        )
-    raise Wrong(
-        f"should be about {want[0]:.2f} to {want[1]:.2f} dB, yours is {low:.2f} to {high:.2f}"
+    expect(
+        tuple(ends),
+        tuple(want),
+        {
+            "the interval treats pictures as independent: hand the scenes to bca, in the order of "
+            "the differences": like(interval(gain)),
+            "the files are in different orders: match pictures by name": (
+                like(*(interval(shuffled, order) for order in orders))
+            ),
+            "this combines two intervals, or pairs the wrong pictures: how hard a picture is "
+            "cancels only if each picture's difference is taken first": (
+                lambda got: np.ptp(got) > 2.5 * np.ptp(want)
+            ),
+        },
     )
 
 
@@ -138,30 +132,20 @@ def check_honest_choice(answer):
     """Five systems, three pictures: mean, median, worst, best and wins each prefer another one."""
     validation = np.array([[29.0, 22, 31], [24, 29, 20], [33, 26, 24], [32, 24, 29], [27, 33, 21]])
     test = np.array([[23.0, 32, 29], [25, 27, 31], [24, 25, 33], [24, 27, 24], [33, 25, 29]])
-    got = np.asarray(answer(validation, test), dtype=float)
-    if got.shape:
-        raise Wrong(f"one number is wanted; yours has the shape {got.shape}")
-    best = validation.mean(1).argmax()
-
-    def near(value):
-        return abs(got - value) < 1e-6
-
-    if near(test[best].mean()):
-        return
-    if near(test.mean(1).max()):
-        raise Wrong("the system was chosen on the test set: choose on validation")
-    if near(validation[best].mean()):
-        raise Wrong("this is the score on validation, where it was chosen: report the test's")
-    if near(test.max(0).mean()):
-        raise Wrong("this takes the best system picture by picture: one system is chosen, for all")
-    if near(test.mean()):
-        raise Wrong("this is the mean over all systems: choose one")
-    if near(test[validation.mean(1).argmin()].mean()):
-        raise Wrong("this is the system with the lowest validation score")
-    for system, scores in enumerate(test):
-        if near(scores.mean()):
-            raise Wrong(
-                f"this is the test score of system {system}; system {best} has the "
-                "highest mean on validation"
-            )
-    raise Wrong(f"should be {test[best].mean():.2f} dB, yours is {float(got):.2f}")
+    scores = test.mean(1)
+    best, worst = validation.mean(1).argmax(), validation.mean(1).argmin()
+    mistakes = {
+        "the system was chosen on the test set: choose on validation": scores.max(),
+        "this is the score on validation, where it was chosen: report the test's": (
+            validation[best].mean()
+        ),
+        "this takes the best system picture by picture: one system is chosen, for all": (
+            test.max(0).mean()
+        ),
+        "this is the mean over all systems: choose one": test.mean(),
+        "this is the system with the lowest validation score": scores[worst],
+    }
+    for system in {*range(5)} - {best}:
+        hint = f"this is the test score of system {system}; the highest mean on validation is "
+        mistakes[f"{hint}system {best}'s"] = scores[system]
+    expect(answer(validation, test), scores[best], mistakes, tolerance=1e-6)

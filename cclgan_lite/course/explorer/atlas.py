@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from cclgan_lite.course.explorer.checkpoint import DATA
+from cclgan_lite.course.explorer.setting import TITLES
 from cclgan_lite.evaluation.published import Row, sections
 
 AXES = ("lcl", "intra", "inter")
@@ -96,3 +97,14 @@ class Atlas:
         }
         (paper,) = sections(dataset="raincityscapes", ablations=True)
         return [(row, ours.get(same.get(row.system, row.system))) for row in paper.rows]
+
+
+def title_of(run: Mapping) -> str:
+    """A run in words: its weights on the grid, or what is different about it."""
+    if run["name"].startswith("lcl"):
+        weights = ", ".join(f"{TITLES[axis]} {run['setting'][axis]:g}" for axis in AXES)
+        return weights + (f" ({run['row'].split(':')[0]})" if run["row"] else "")
+    if run["seed"]:
+        return f"all losses again, seed {run['seed']}"
+    missing = {"no-rederain": "re-derain L1", "no-adversarial": "adversarial loss"}
+    return run["row"] or f"all, without {missing[run['name']]}"

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -43,6 +44,11 @@ class LossGradients:
     def total(self, weights: Mapping[str, float]) -> Tensor:
         """[3, H, W]: gradient of the weighted sum with respect to the derained picture."""
         return torch.tensordot(self._vector(weights).float(), self.derained, 1)
+
+    def pushes(self, weights: Mapping[str, float]) -> dict[str, np.ndarray]:
+        """{loss: [H, W]}: where each weighted loss pushes, brighter or darker."""
+        maps = self.derained.mean(1).numpy()
+        return {name: -weights[name] * m for name, m in zip(self.names, maps, strict=True)}
 
     def step(self, weights: Mapping[str, float], length: float) -> Tensor:
         """[3, H, W]: the derained picture moved down the total gradient.

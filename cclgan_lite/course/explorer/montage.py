@@ -7,11 +7,10 @@ from collections.abc import Mapping
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-from cclgan_lite.course.explorer.atlas import PAPER, Atlas
-from cclgan_lite.course.explorer.gradients import LossGradients
+from cclgan_lite.course.explorer.atlas import Atlas, title_of
 from cclgan_lite.course.explorer.setting import TITLES, Setting
 from cclgan_lite.course.explorer.views import heat, scale_of
-from cclgan_lite.course.explorer.widgets import gradients_of, other_title
+from cclgan_lite.course.explorer.widgets import gradients_of
 from cclgan_lite.course.figures import OKABE_ITO, pictures
 
 
@@ -19,13 +18,9 @@ def push_montage(settings: Mapping[str, Setting], scene: int = 0, length: float 
     """A row for each setting: the push of every loss that sees ñ, their sum, and the step."""
     rows, titles = [], []
     for setting in settings.values():
-        gradients: LossGradients = gradients_of(scene, setting.forms())
-        weights = setting.weights()
-        pushes = {
-            name: -weights[name] * gradient.mean(0).numpy()
-            for name, gradient in zip(gradients.names, gradients.derained, strict=True)
-            if gradient.any()
-        }
+        gradients, weights = gradients_of(scene, setting.forms()), setting.weights()
+        sees = dict(zip(gradients.names, gradients.derained.flatten(1).any(1), strict=True))
+        pushes = {name: m for name, m in gradients.pushes(weights).items() if sees[name]}
         total = -gradients.total(weights).mean(0).numpy()
         rows.append([heat(push, scale_of(push)) for push in (*pushes.values(), total)])
         rows[-1].append(gradients.step(weights, length))
@@ -59,16 +54,8 @@ def atlas_figure(atlas: Atlas) -> Figure:
                 va="center",
                 color=OKABE_ITO[1],
             )
-    axis.set_yticks(range(len(runs)), [run_title(run) for run in runs])
+    axis.set_yticks(range(len(runs)), [title_of(run) for run in runs])
     axis.set_ylim(-0.8, len(runs) - 0.2)
     axis.set_xlabel("Y-PSNR of 8 held-out scenes (dB)")
     axis.legend(loc="lower right")
     return figure
-
-
-def run_title(run: Mapping) -> str:
-    """Weights of the losses that the paper ablates, and the row of its tables."""
-    if not run["name"].startswith("lcl"):
-        return other_title(run)
-    weights = ", ".join(f"{TITLES[axis]} {run['setting'][axis]:g}" for axis in PAPER)
-    return weights + (f" ({run['row'].split(':')[0]})" if run["row"] else "")

@@ -19,14 +19,15 @@ import numpy as np
 import torch
 
 from cclgan_lite.course.controls import LABEL, choice, slider
-from cclgan_lite.course.explore import show_widget
-from cclgan_lite.course.explorer.atlas import AXES, PAPER, Atlas
+from cclgan_lite.course.explore import STATIC, show_widget
+from cclgan_lite.course.explorer.atlas import AXES, PAPER, Atlas, title_of
 from cclgan_lite.course.explorer.checkpoint import SHIPPED, load_networks
 from cclgan_lite.course.explorer.gradients import GENERATORS, LossGradients, loss_gradients
 from cclgan_lite.course.explorer.lab import HELD_OUT, SIZE, Lab, mean_scores
 from cclgan_lite.course.explorer.setting import LOSSES, TITLES, Setting
 from cclgan_lite.course.explorer.views import (
-    beside_table,
+    PAGE,
+    TILE,
     cosine_table,
     curves,
     heat,
@@ -34,13 +35,10 @@ from cclgan_lite.course.explorer.views import (
     png,
     scale_of,
     share_table,
-    tiles,
 )
 from cclgan_lite.course.scenes import scene_pairs
 
-STATIC = "Run the notebook to move the controls; the figure beside them shows some settings."
 SCENES = 8
-TILE = 168  # pixels of a picture on the page
 # (lowest, highest, step) of each slider; the recipe's and the paper's weights lie on its steps.
 RANGES = {
     "adversarial": (0.0, 4.0, 0.1),
@@ -82,13 +80,11 @@ class LossExplorer:
     """Sliders for eq. 11, and what they do: to the gradients, and to a short training."""
 
     def __init__(self):
-        self.boxes = {}
-        rows = {}
-        for key, (low, high, step) in RANGES.items():
+        self.boxes, rows = {}, {}
+        for key, range_ in RANGES.items():
             now = key in LOSSES  # linear: no need to wait for the end of a drag
-            rows[key], self.boxes[key] = slider(
-                LABELS[key], low, high, step, getattr(Setting(), key), follow=now
-            )
+            start = getattr(Setting(), key)
+            rows[key], self.boxes[key] = slider(LABELS[key], *range_, start, follow=now)
         row_form, self.form = choice("form of CCL", [("ratio", "ratio"), ("InfoNCE", "infonce")])
         self.scene = ipywidgets.BoundedIntText(
             1, min=1, max=SCENES, description="scene", layout={"width": "14.5em"}, style=LABEL
@@ -99,34 +95,18 @@ class LossExplorer:
         recipe, paper = _button("Recipe's weights"), _button("Paper's weights")
         recipe.on_click(lambda _: self.set(Setting()))
         paper.on_click(lambda _: self.set(PAPERS))
+        form = [rows["temperature"], rows["fake_weight"], row_form]
         left = ipywidgets.VBox([*(rows[key] for key in LOSSES), ipywidgets.HBox([recipe, paper])])
-        right = ipywidgets.VBox(
-            [
-                rows["temperature"],
-                rows["fake_weight"],
-                row_form,
-                self.scene,
-                row_step,
-                row_scale,
-                row_whose,
-            ]
-        )
+        right = ipywidgets.VBox([*form, self.scene, row_step, row_scale, row_whose])
         self.look = {part: ipywidgets.HTML() for part in ("given", "moved", "maps", "numbers")}
         self.training = Training(self)
-        pictures = ipywidgets.HBox([self.look["given"], self.look["moved"]], layout=_WRAP)
-        gradients = ipywidgets.VBox([pictures, self.look["maps"], self.look["numbers"]])
-        tabs = ipywidgets.Tab(
-            [gradients, self.training.widget], titles=["Gradients", "Train a little"]
-        )
-        self.widget = ipywidgets.VBox([ipywidgets.HBox([left, right], layout=_WRAP), tabs])
-        for control in (
-            *self.boxes.values(),
-            self.form,
-            self.scene,
-            self.length,
-            self.scale,
-            self.whose,
-        ):
+        given, moved, *below = self.look.values()
+        gradients = ipywidgets.VBox([ipywidgets.HBox([given, moved], layout=_WRAP), *below])
+        tabs = [gradients, self.training.widget], ["Gradients", "Train a little"]
+        sliders = ipywidgets.HBox([left, right], layout=_WRAP)
+        self.widget = ipywidgets.VBox([sliders, ipywidgets.Tab(tabs[0], titles=tabs[1])])
+        others = self.form, self.scene, self.length, self.scale, self.whose
+        for control in (*self.boxes.values(), *others):
             control.observe(self._moved, "value")
         self._quiet = False
         self.redraw()
@@ -191,25 +171,21 @@ def gradients_of(scene: int, forms: tuple) -> LossGradients:
 @lru_cache(maxsize=256)
 def _photo(gradients: LossGradients, name: str) -> str:
     """A picture of the pass, which no weight changes."""
-    return photo(gradients.images[name], f"{name} picture", TILE)
+    return photo(gradients.images[name], f"{name} picture")
 
 
 @lru_cache(maxsize=256)
 def _own_map(gradients: LossGradients, name: str) -> str:
     """What a loss wants, in full colour: which weight it has makes no difference."""
     push = -gradients.derained[gradients.names.index(name)].mean(0).numpy()
-    return png(heat(push, scale_of(push)), f"heat map of {TITLES[name]}", TILE)
+    return png(heat(push, scale_of(push)), f"heat map of {TITLES[name]}")
 
 
 def look(
     gradients: LossGradients, weights: dict[str, float], length: float, whose: str, common: bool
 ) -> dict[str, str]:
     """The parts of the tab "Gradients". A weight changes few of them, and only those travel."""
-    names = gradients.names
-    pushes = {
-        name: -weights[name] * gradient.mean(0).numpy()
-        for name, gradient in zip(names, gradients.derained, strict=True)
-    }
+    names, pushes = gradients.names, gradients.pushes(weights)
     total = -gradients.total(weights).mean(0).numpy()
     scale = scale_of(total, *(pushes.values() if common else ()))
     maps = []
@@ -217,42 +193,24 @@ def look(
         if push.any() and not common:
             image = _own_map(gradients, name)
         else:
-            image = png(heat(push, scale), f"heat map of {TITLES[name]}", TILE)
+            image = png(heat(push, scale), f"heat map of {TITLES[name]}")
         note = "" if push.any() else " (does not see ñ)" if weights[name] else " (off)"
         maps.append((image, TITLES[name] + note))
     sizes = np.array([np.sqrt((push**2).mean()) for push in pushes.values()])
-    table = share_table(
-        names,
-        {"ñ": sizes / (sizes.sum() or 1.0), whose: gradients.shares(weights, whose)},
-        gradients.agreement(weights, whose),
-    )
+    shares = {"ñ": sizes / (sizes.sum() or 1.0), whose: gradients.shares(weights, whose)}
+    summed = png(heat(total, scale), "heat map of the weighted sum")
+    stepped = photo(gradients.step(weights, length), "derained picture after the step")
+    given = [("rainy r", "rainy"), ("derained ñ", "derained")]
+    moved = [(summed, "weighted sum"), (stepped, f"ñ moved by {length:g} grey levels")]
+    tables = [
+        share_table(names, shares, gradients.agreement(weights, whose)),
+        cosine_table(names, gradients.cosines(whose).numpy(), whose),
+    ]
     return {
-        "given": tiles(
-            [
-                (_photo(gradients, "rainy"), "rainy r"),
-                (_photo(gradients, "derained"), "derained ñ"),
-            ],
-            TILE,
-        ),
-        "moved": tiles(
-            [
-                (
-                    png(heat(total, scale), "heat map of the weighted sum", TILE),
-                    "<b>weighted sum</b>",
-                ),
-                (
-                    photo(
-                        gradients.step(weights, length), "derained picture after the step", TILE
-                    ),
-                    f"ñ moved by {length:g} grey levels",
-                ),
-            ],
-            TILE,
-        ),
-        "maps": '<div style="line-height: 1.4">What each loss wants of ñ, minus its gradient. '
-        f"Red: brighter, blue: darker, white: nothing.{tiles(maps, TILE)}</div>",
-        "numbers": '<div style="display: flex; flex-wrap: wrap; gap: 4px 36px">'
-        f"{table}{cosine_table(names, gradients.cosines(whose).numpy(), whose)}</div>",
+        "given": PAGE.tiles([(_photo(gradients, name), said) for said, name in given], TILE),
+        "moved": PAGE.tiles(moved, TILE),
+        "maps": PAGE.maps(maps, TILE),
+        "numbers": PAGE.side_by_side(tables),
     }
 
 
@@ -271,24 +229,13 @@ class Training:
         self.stop_button.disabled = True
         self.stop_button.on_click(lambda _: self.stop())
         self.reset_button.on_click(lambda _: self.reset())
-        self.steps = ipywidgets.BoundedIntText(
-            20,
-            min=1,
-            max=500,
-            description="steps",
-            layout={"width": "9em"},
-            style={"description_width": "3em"},
-        )
+        self.steps = ipywidgets.BoundedIntText(20, min=1, max=500, description="steps")
+        self.steps.layout.width, self.steps.style.description_width = "9em", "3em"
         self.bar = ipywidgets.IntProgress(0, min=0, max=20, layout={"width": "14em"})
         self.status, self.picture = ipywidgets.HTML(), ipywidgets.HTML()
         controls = [self.steps, *self.buttons.values(), self.stop_button, self.reset_button]
-        self.widget = ipywidgets.VBox(
-            [
-                ipywidgets.HBox(controls, layout=_WRAP),
-                ipywidgets.HBox([self.bar, self.status], layout=_WRAP),
-                self.picture,
-            ]
-        )
+        rows = [ipywidgets.HBox(row, layout=_WRAP) for row in (controls, [self.bar, self.status])]
+        self.widget = ipywidgets.VBox([*rows, self.picture])
         self.say("Both start from the shipped checkpoint; nothing is trained yet.")
 
     def say(self, text: str) -> None:
@@ -349,31 +296,31 @@ class Training:
         scene = self.explorer.scene.value - 1
         rainy, clean = scene_pairs(SCENES, SIZE, HELD_OUT)
         start = gradients_of(scene, Setting().forms()).images["derained"]
-        made = {
-            key: lab.derain(rainy[scene : scene + 1])[0] for key, lab in sorted(self.labs.items())
-        }
+        labs = dict(sorted(self.labs.items()))
+        made = {key: lab.derain(rainy[scene : scene + 1])[0] for key, lab in labs.items()}
         images = {"rainy r": rainy[scene], "checkpoint's ñ": start}
-        images |= {f"{key}, step {self.labs[key].steps}": made[key] for key in made}
+        images |= {f"{key}, step {labs[key].steps}": image for key, image in made.items()}
         images["truth"] = clean[scene]
-        shown = [(photo(image, name, TILE), name) for name, image in images.items()]
         changes = {key: (image - start).mean(0).numpy() for key, image in made.items()}
         scale = scale_of(*changes.values())
-        below = [
-            (
-                png(heat(change, scale), f"heat map of what {key} changed", TILE),
-                f"what {key} changed",
-            )
-            for key, change in changes.items()
-        ]
-        histories = {
-            f"{key} ({weights_text(lab.setting)})": lab.history
-            for key, lab in sorted(self.labs.items())
-            if lab.history
-        }
-        self.picture.value = (
-            f'<div style="line-height: 1.4">{tiles(shown, TILE)}'
-            "<div>Changes to the checkpoint's ñ, on one scale. Red: brighter, blue: darker.</div>"
-            f"{tiles(below, TILE)}{curves(histories, columns=4)}</div>"
+        self.picture.value = PAGE.trained(
+            [(photo(image, name), name) for name, image in images.items()],
+            [
+                (
+                    png(heat(change, scale), f"heat map of what {key} changed"),
+                    f"what {key} changed",
+                )
+                for key, change in changes.items()
+            ],
+            curves(
+                {
+                    f"{k} ({weights_text(v.setting)})": v.history
+                    for k, v in labs.items()
+                    if v.steps
+                },
+                columns=4,
+            ),
+            TILE,
         )
 
     def _busy(self, busy: bool) -> None:
@@ -394,22 +341,11 @@ class AtlasPanel:
             self.weights[axis].value = values[-1][1]
             self.weights[axis].observe(self._chosen, "value")
             rows.append(row)
-        row, self.other = choice(
-            "or",
-            [
-                ("the run with these weights", ""),
-                *((other_title(run), name) for name, run in atlas.others().items()),
-            ],
-        )
+        others = [(title_of(run), name) for name, run in atlas.others().items()]
+        row, self.other = choice("or", [("the run with these weights", ""), *others])
         self.picture = ipywidgets.HTML()
         self.other.observe(lambda _: self.redraw(), "value")
-        self.widget = ipywidgets.VBox(
-            [
-                ipywidgets.HBox(rows, layout=_WRAP),
-                row,
-                self.picture,
-            ]
-        )
+        self.widget = ipywidgets.VBox([ipywidgets.HBox(rows, layout=_WRAP), row, self.picture])
         self.redraw()
 
     @property
@@ -432,46 +368,20 @@ class AtlasPanel:
             self.picture.value = escape(missing.args[0])
 
 
-def other_title(run: Mapping) -> str:
-    """A run that is not on the grid, in words."""
-    if run["seed"]:
-        return f"all losses again, seed {run['seed']}"
-    return (
-        run["row"]
-        or {
-            "no-rederain": "all, without re-derain L1",
-            "no-adversarial": "all, without adversarial loss",
-        }[run["name"]]
-    )
-
-
 def atlas_view(atlas: Atlas, run: Mapping) -> str:
     """Pictures, scores and curves of a run, and the rows of the paper's tables beside ours."""
-    gain = run["psnr_y"] - atlas.about["rainy_input"]["psnr_y"]
+    names = {"rainy r": "input", "derained": run["name"], "truth": "truth"}
+    columns = [atlas.pictures(name) for name in names.values()]
     shown = [
-        (png(tile, f"{caption}, scene {i + 1}", TILE), caption)
-        for i in range(len(atlas.pictures("input")))
-        for caption, name in (("rainy r", "input"), ("derained", run["name"]), ("truth", "truth"))
-        for tile in atlas.pictures(name)[i : i + 1]
+        (png(tile, f"{caption}, scene {i}"), caption)
+        for i, row in enumerate(zip(*columns, strict=True), 1)
+        for caption, tile in zip(names, row, strict=True)
     ]
     weights = ", ".join(f"{TITLES[k]} {v:g}" for k, v in run["setting"].items())
-    return (
-        '<div style="line-height: 1.4">'
-        f"<div><b>{run['psnr_y']:.2f} dB</b> (SSIM {run['ssim_y']:.4f}) on {SCENES} held-out "
-        f"scenes, {gain:+.2f} dB on the rainy input. {weights}; seed {run['seed']}, "
-        f"{atlas.about['steps']} steps.</div>{tiles(shown, TILE)}"
-        '<div style="display: flex; flex-wrap: wrap; gap: 4px 28px">'
-        f"<div>{beside_table(atlas, run)}</div>"
-        f"<div>{curves({'this run': as_rows(run['curves'])}, atlas.about['every'], 2)}</div>"
-        "</div></div>"
-    )
-
-
-def as_rows(curves_: Mapping[str, list[float]]) -> list[dict[str, float]]:
-    """{loss: values} -> [{loss: value}, ...]"""
-    return [
-        dict(zip(curves_, values, strict=True)) for values in zip(*curves_.values(), strict=True)
-    ]
+    keys, steps = run["curves"], zip(*run["curves"].values(), strict=True)
+    history = [dict(zip(keys, values, strict=True)) for values in steps]
+    lines = curves({"this run": history}, atlas.about["every"], 2)
+    return PAGE.finished(atlas, run, weights, shown, lines, SCENES, TILE)
 
 
 def weights_text(setting: Setting) -> str:
