@@ -12,6 +12,7 @@ cut          the published CUT in the paper's set-up
 fastcut      its lighter variant, half as long
 dclgan       DCLGAN in the paper's set-up
 dcd-gan      DCD-GAN as its text says; dcd-gan-code as its code does
+derain-cyclegan  DerainCycleGAN in the paper's set-up
 cdd-gan      CDD-GAN in the paper's set-up
 nlcl         NLCL with its own numbers
 udgnet       UDGNet with its own numbers
@@ -41,6 +42,7 @@ from cclgan_lite.methods import (
     DCLGAN,
     NLCL,
     CycleGAN,
+    DerainCycleGAN,
     FastCUT,
     Supervised,
     UDGNet,
@@ -218,6 +220,7 @@ RECIPES: dict[str, Config] = {
     "dclgan": replace(PAPER, method=DCLGAN()),
     "dcd-gan": DCD_GAN,
     "dcd-gan-code": replace(DCD_GAN, method=DCLGAN(adversarial=Adversarial(form="hinge"))),
+    "derain-cyclegan": replace(PAPER, method=DerainCycleGAN(), lr=1e-4),
     "cdd-gan": replace(PAPER, method=CDDGAN()),
     "nlcl": replace(PAPER, method=NLCL(), epochs=210, decay_from=200 / 210),
     "udgnet": replace(

@@ -13,8 +13,23 @@ from torch import Tensor, nn
 from cclgan_lite.losses import LCL, ExemplarContrast, HardNegatives, LayerContrast, Streaks
 from cclgan_lite.losses.contrastive import nce
 from cclgan_lite.losses.directional import least_change
-from cclgan_lite.methods import CDDGAN, DCDGAN, DCLGAN, NLCL, FastCUT, Method, UDGNet
-from cclgan_lite.networks import DiscriminatorConfig, FlatConfig, GeneratorConfig, high_pass
+from cclgan_lite.methods import (
+    CDDGAN,
+    DCDGAN,
+    DCLGAN,
+    NLCL,
+    DerainCycleGAN,
+    FastCUT,
+    Method,
+    UDGNet,
+)
+from cclgan_lite.networks import (
+    AttentiveConfig,
+    DiscriminatorConfig,
+    FlatConfig,
+    GeneratorConfig,
+    high_pass,
+)
 from cclgan_lite.networks.projection import gather_patches, self_similar_places
 from cclgan_lite.training.step import Step
 
@@ -372,3 +387,26 @@ def test_isotropic_by_hand():
     y, x = torch.meshgrid(torch.arange(4.0), torch.arange(5.0), indexing="ij")
     step = Step({}, {}, [], {"derained": (2 * y + x).expand(1, 3, -1, -1)})
     assert UDGNet().isotropic(step)["generators"].item() == pytest.approx(5)
+
+
+def test_rain_attention():
+    """The attention refined from 1/2 twice; what it sees of r and n~ is left of r; none in n."""
+    sizes = {"generator": AttentiveConfig(2, 1, looks=2), "discriminator": SIZES["discriminator"]}
+    method = DerainCycleGAN(**sizes)
+    scene = Scene(method)
+    derainer, rainy, clean = scene.nets["derainer"], scene.inputs["rainy"], scene.inputs["clean"]
+
+    def attention(image: Tensor) -> Tensor:
+        first = derainer.attend(torch.cat([image, 0.5 * torch.ones(2, 1, 16, 16)], 1))
+        return derainer.attend(torch.cat([image, first], 1))
+
+    derained = derainer(rainy)
+    squares = [
+        (attention(rainy)[b, 0] + derained[b, c] - rainy[b, c]).square().mean()
+        for b in range(2)
+        for c in range(3)
+    ]
+    expected = mean(squares) + attention(clean).square().mean()
+    loss = method.attention(scene.step)["generators"]
+    same_value_and_gradient(scene, loss, expected, "derainer")
+    assert "identity_clean" not in scene.step._images  # looked at, not derained

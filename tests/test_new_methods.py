@@ -23,6 +23,7 @@ from cclgan_lite.methods import (
     DCLGAN,
     NLCL,
     CycleGAN,
+    DerainCycleGAN,
     FastCUT,
     Method,
     Pass,
@@ -32,6 +33,7 @@ from cclgan_lite.methods import (
 )
 from cclgan_lite.methods.supervised import TRUTH
 from cclgan_lite.networks import (
+    AttentiveConfig,
     DiscriminatorConfig,
     FlatConfig,
     GeneratorConfig,
@@ -119,6 +121,10 @@ METHODS = {  # and its losses
             "contrast/negatives",
         },
     ),
+    "DerainCycleGAN": (
+        small(DerainCycleGAN(AttentiveConfig(filters=4, blocks=1, looks=2))),
+        ADVERSARIAL | {"cycle/generators", "attention/generators"},
+    ),
     "NLCL": (
         small(
             NLCL(
@@ -151,12 +157,13 @@ METHODS = {  # and its losses
 @pytest.mark.parametrize("method", [m for m, _ in METHODS.values()], ids=METHODS)
 def test_neighbours_resume_export_and_evaluate(method, tmp_path):
     rainy, clean = noise_folders(tmp_path, 1)
-    shutil.copytree(rainy, tmp_path / "test")
+    for folder in (rainy, clean):
+        shutil.copytree(folder, tmp_path / "test" / folder.name)
     config = Config(method=method, augment=Augment(resize=None, crop=48), steps=3, log_every=1)
     run = train(config, rainy, clean, tmp_path / "run", "cpu")
     assert Run.read(tmp_path / "run").config == config
     assert resume(tmp_path / "run", "cpu").history() == run.history()
-    folders = ["--rainy", str(tmp_path / "test"), "--clean", str(tmp_path / "test")]
+    folders = [f"--{kind}={tmp_path / 'test' / kind}" for kind in ("rainy", "clean")]
     main(["evaluate", *folders, "--weights", str(run.folder), "--json", str(tmp_path / "s.json")])
     assert json.loads((tmp_path / "s.json").read_text())["n"] == 1
     if isinstance(method, Harder):  # the same network for all, and slow to export

@@ -5,6 +5,7 @@
     lcl.py           eq. 7      location contrastive learning
     intra_ccl.py     eq. 1-3    contrast in CLIP's space
     inter_ccl.py     eq. 4-6    contrast in the discriminators' space
+    attention.py     an attention that is the rain (DerainCycleGAN)
     exemplars.py     contrast of unpaired exemplars (DCD-GAN)
     directional.py   rain along its streaks, background in all directions (UDGNet)
     hard_negatives.py  location contrast with learned negatives (CDD-GAN)
@@ -16,6 +17,7 @@ Eq. 11, their weighted sum, is a recipe (`cclgan_lite/recipes.py`).
 """
 
 from cclgan_lite.losses.adversarial import Adversarial, discriminator_loss, generator_loss
+from cclgan_lite.losses.attention import RainAttention
 from cclgan_lite.losses.contrastive import distance, info_nce, patch_nce, ratio
 from cclgan_lite.losses.directional import Isotropic, Streaks
 from cclgan_lite.losses.exemplars import ExemplarContrast
@@ -37,6 +39,7 @@ __all__ = [
     "LayerContrast",
     "PixelL1",
     "PixelMSE",
+    "RainAttention",
     "Streaks",
     "discriminator_loss",
     "distance",

@@ -2,8 +2,9 @@
 
 base.py        what a method is
 cclgan.py      CCLGAN, eq. 11
-two_way.py     what the next four share
+two_way.py     what the next five share
 cyclegan.py    CycleGAN
+deraincyclegan.py  DerainCycleGAN
 dclgan.py      DCLGAN
 dcdgan.py      DCD-GAN
 cddgan.py      CDD-GAN
@@ -22,6 +23,7 @@ from cclgan_lite.methods.cut import CUT, FastCUT
 from cclgan_lite.methods.cyclegan import CycleGAN
 from cclgan_lite.methods.dcdgan import DCDGAN
 from cclgan_lite.methods.dclgan import DCLGAN
+from cclgan_lite.methods.deraincyclegan import DerainCycleGAN
 from cclgan_lite.methods.nlcl import NLCL
 from cclgan_lite.methods.supervised import Supervised
 from cclgan_lite.methods.udgnet import UDGNet
@@ -34,6 +36,7 @@ __all__ = [
     "DCLGAN",
     "NLCL",
     "CycleGAN",
+    "DerainCycleGAN",
     "FastCUT",
     "Made",
     "Method",
