@@ -53,8 +53,8 @@ def train_for(default: Config):
             changed = [f"--{name}" for name in differences(config, Run.read(out).config, Config)]
             if changed := changed + ["--check-unpaired"] * check_unpaired:
                 raise ValueError(
-                    f"{out} goes on with its own settings: leave out {' '.join(changed)}. A longer "
-                    f"or different training is a new run: --start {out}"
+                    f"{out} goes on with its own settings: leave out {' '.join(changed)}. A "
+                    f"longer or different training is a new run: --start {out}"
                 )
             run = ccl.resume(out, device, rainy=rainy, clean=clean)
         else:

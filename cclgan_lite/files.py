@@ -41,7 +41,7 @@ def write_atomically(path: str | Path, write: Callable[[Path], None]) -> None:
 
 
 def refuse_unwritable(*paths: str | Path | None, folder: bool = False) -> None:
-    """Raise OSError where a file, or files in a `folder`, could not be written: before the work."""
+    """Raise OSError where a file, or files in a `folder`, could not be written."""
     for path in (Path(path).absolute() for path in paths if path is not None):
         if path.exists() and path.is_dir() is not folder:
             found, wanted = ("file", "folder") if folder else ("folder", "file")

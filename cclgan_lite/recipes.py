@@ -120,9 +120,10 @@ REHEARSAL = Config(
     precision="auto",
 )
 
-# CCLGAN that derains in minutes. Rehearsal settles how much is rain, in cheap steps, for most of the
-# run; then the discriminators learn, and the paper's four losses fade in. What points away from the
-# truth (lab notebook, section 7) is left out: identity, and rederain through a rainer in training.
+# CCLGAN that derains in minutes. Rehearsal settles how much is rain, in cheap steps, for most of
+# the run; then the discriminators learn, and the four losses fade in. What points away from
+# the truth (lab notebook, section 7) is left out: identity, and rederain through a rainer in
+# training.
 PAPERS = ("adversarial", "lcl", "intra", "inter")
 DEMO = replace(
     REHEARSAL,

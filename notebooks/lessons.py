@@ -47,7 +47,8 @@ import subprocess
 import sys
 from importlib.metadata import version
 
-if importlib.util.find_spec("cclgan_lite") is None:
+spec = importlib.util.find_spec("cclgan_lite")
+if spec is None or spec.origin is None:  # nothing, or a mere folder of the name
     if "google.colab" not in sys.modules:
         raise ModuleNotFoundError(
             "cclgan_lite is not installed in this kernel: see Start in README.md"
@@ -57,10 +58,15 @@ if importlib.util.find_spec("cclgan_lite") is None:
             print(f"{{name}}=={{version(name)}}", file=file)
     subprocess.run(
         [sys.executable, "-m", "pip", "install", "-q", "-c", "kept.txt",
-         "cclgan_lite[notebooks] @ git+{repository}"],
+         "cclgan_lite @ git+{repository}"],  # with Colab's own widgets
         check=True,
     )
     importlib.invalidate_caches()
+for name in ("torch", "matplotlib", "ipywidgets"):
+    if importlib.util.find_spec(name) is None:
+        raise ModuleNotFoundError(
+            f"{{name}} is not installed in this kernel: see Start in README.md"
+        )
 print("cclgan_lite is ready")"""
 MEASURED = re.compile(r"<!-- measured -->.*?<!-- /measured -->", re.DOTALL)
 MEMORY = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"

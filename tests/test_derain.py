@@ -339,7 +339,7 @@ def test_clashing_names_stop_before_any_work(tmp_path):
 
 def test_unusable_inputs_and_outputs(tmp_path):
     path = save(tmp_path / "a.png", noise(20, 20))
-    with pytest.raises(ImageError, match="is a file"):
+    with pytest.raises(OSError, match="is a file"):
         derain_files(identity, [path], path, progress=False)
     with pytest.raises(ImageError, match="missing"):
         derain_files(identity, [tmp_path / "missing"], tmp_path / "out", progress=False)

@@ -355,9 +355,16 @@ def test_no_network_and_no_cache_is_told_at_once(tmp_path):
         f"cache folder {tmp_path / 'hf/hub'}",
         str(folder),
         'python -c "import open_clip',
-        "--method.embedder tiny-rain-clip",
+        "name tiny-rain-clip instead",
     ):
         assert words in done.stderr, done.stderr
+
+
+def test_torchscript_is_named_and_not_run(tmp_path):
+    file = tmp_path / "ViT-B-32.pt"
+    torch.jit.trace(torch.nn.ReLU(), torch.zeros(1)).save(str(file))
+    with pytest.raises(EmbedderError, match="is a TorchScript program(?s:.*)weights.pt"):
+        build_embedder(f"ViT-B-32/{file}")
 
 
 def test_what_to_type_instead(checkpoints):

@@ -110,7 +110,7 @@ def test_the_clean_folder_is_never_written_to(clean, tmp_path, spelling):
 def test_what_is_no_folder_is_named(clean, tmp_path):
     with pytest.raises(ImageError, match="missing"):
         rain(tmp_path / "missing", tmp_path / "rainy")
-    with pytest.raises(ImageError, match="2.png is a file"):
+    with pytest.raises(OSError, match="2.png is a file"):
         rain(clean, clean / "2.png")
 
 

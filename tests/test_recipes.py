@@ -65,7 +65,8 @@ def test_every_recipe_survives_json_and_takes_a_step(name):
     if hasattr(method, "embedder"):
         fields["embedder"] = "random"  # CLIP is a download
     small = dataclasses.replace(config, method=dataclasses.replace(method, **fields))
-    trainer = Trainer(small, 10, torch.device("cpu"))
+    trainer = Trainer(small, 1000, torch.device("cpu"))
+    trainer.step = 999  # by then every loss has joined
     names = ("rainy", "clean", "rendered")
     batch = {name: torch.rand(config.batch, 3, 48, 48) * 2 - 1 for name in names}
     losses, _ = trainer.train_step(batch)

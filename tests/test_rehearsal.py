@@ -151,7 +151,7 @@ def test_a_run_starts_from_a_derainer(tmp_path):
         for name, value in own.state_dict().items():
             assert torch.equal(value, found.state_dict()[name])
     other = replace(config, method=replace(method, generator=replace(TINY, filters=8)))
-    with pytest.raises(ValueError, match="filters=8"):
+    with pytest.raises(ValueError, match="filters 8 here, 4 there"):
         Trainer(other, 10, torch.device("cpu")).start_from(config.start)
 
 

@@ -314,6 +314,52 @@ def test_a_failed_start_leaves_no_run_behind(folders, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_run_that_takes_no_step_does_not_block_the_next(folders, tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    out.mkdir()
+    (out / "notes.txt").touch()
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "train_step", lambda self, batch: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            train(TINY, *folders, out, device="cpu")
+    assert [path.name for path in out.iterdir()] == ["notes.txt"]
+    train(replace(TINY, steps=2), *folders, out, device="cpu")
+
+
+def test_trying_the_losses_changes_nothing():
+    """Also not the power iteration of spectral norm."""
+    method = replace(TINY.method, discriminator=DiscriminatorConfig(filters=4, norm="spectral"))
+    tried, fresh = (Trainer(replace(TINY, method=method), 10, torch.device("cpu")) for _ in "ab")
+    tried.try_terms(["rainy", "clean"])
+    for (name, one), two in zip(
+        tried.networks.state_dict().items(), fresh.networks.state_dict().values(), strict=True
+    ):
+        assert torch.equal(one, two), name
+    modes = [[m.training for m in trainer.networks.modules()] for trainer in (tried, fresh)]
+    assert modes[0] == modes[1]
+
+
+@pytest.mark.slow
+def test_a_worker_tells_of_a_broken_picture_in_a_line(folders, tmp_path):
+    path = folders[0] / "0.jpg"
+    Image.effect_noise((64, 64), 50).save(path)
+    path.write_bytes(path.read_bytes()[:-400])
+    with pytest.raises(ImageError) as error:
+        train(replace(TINY, workers=1), *folders, tmp_path / "run", device="cpu")
+    assert str(error.value).startswith(str(path)) and "\n" not in str(error.value)
+
+
+def test_sub_folders_are_trained_on_when_asked(folders, tmp_path):
+    (folders[0] / "inner").mkdir()
+    for path in folders[0].glob("[12].png"):
+        path.rename(folders[0] / "inner" / path.name)
+    run = train(replace(TINY, steps=2, recursive=True), *folders, tmp_path / "run", device="cpu")
+    resume(run.folder, device="cpu")
+    (folders[0] / "inner/1.png").rename(folders[0] / "1.png")
+    with pytest.raises(RunError, match="renamed"):
+        resume(run.folder, device="cpu")
+
+
 def test_bfloat16_run_stays_near_float32():
     batch = {name: torch.rand(1, 3, 48, 48) * 2 - 1 for name in ("rainy", "clean")}
     losses = []

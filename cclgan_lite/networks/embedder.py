@@ -7,6 +7,7 @@ Any module will do that has `taps = ("embedding",)` and `encode(image, taps)`, w
 from __future__ import annotations
 
 import difflib
+import zipfile
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Literal
@@ -183,6 +184,8 @@ def load_clip(
     `embedder.normalized(images)` are cosines. Names and errors as in `build_embedder`; `random`
     has no texts.
     """
+    if name == "random":
+        raise ValueError("the embedder random has no texts: name a CLIP model, or tiny-rain-clip")
     model, tokenizer = _load(name)
     freeze(model)
 
@@ -239,6 +242,16 @@ def _does_not_fit(name: str, file: Path, error: Exception) -> EmbedderError:
     if not file.is_file():
         return EmbedderError(f"embedder {name!r}: there is no file {file}")
     architecture = name.partition("/")[0]
+    if zipfile.is_zipfile(file) and any("/code/" in n for n in zipfile.ZipFile(file).namelist()):
+        plain = file.with_name(f"{file.stem}-weights.pt")
+        return EmbedderError(
+            f"embedder {name!r}: {file} is a TorchScript program, as OpenAI gives them out, and "
+            "programs are not run here. Convert one that you trust into plain weights:\n"
+            f"    python -c \"import torch; w = torch.jit.load({str(file)!r}, 'cpu').state_dict();"
+            " torch.save({k: v.float() for k, v in w.items() if k not in ('input_resolution', "
+            f"'context_length', 'vocab_size')}}, {str(plain)!r})\"\n"
+            f"and name {architecture}/{plain}"
+        )
     return EmbedderError(
         f"embedder {name!r}: {file} cannot be loaded as {architecture}: {_brief(error)}"
     )
@@ -282,9 +295,8 @@ def _fetch(name: str, hub: str) -> Path:
         f"downloaded ({_brief(reason)}). On a machine with a network run\n"
         f'    python -c "import open_clip as o; '
         f"print(o.download_pretrained(o.get_pretrained_cfg('{architecture}', '{tag}')))\"\n"
-        f"and copy the folder {folder} of its cache to {cache / folder}. Without a network: "
-        f"--method.embedder {tiny_clip.NAME}, the bundled stand-in (or --method.embedder random, "
-        "a control that knows nothing of rain)."
+        f"and copy the folder {folder} of its cache to {cache / folder}. Without a network, name "
+        f"{tiny_clip.NAME} instead, the bundled stand-in."
     ) from reason
 
 

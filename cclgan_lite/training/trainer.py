@@ -56,7 +56,7 @@ class Trainer:
         self.data = data  # fingerprint of what it trains on
         self.precision = pick_precision(config.precision, device)
         self.team = team or Team()  # the processes that train this together
-        self.step = 0
+        self.step, self.compiled = 0, False
         method = config.method
         self.terms = method.terms()
         # GPUs read pixels whole; on CPUs the norms between convolutions are slow that way.
@@ -87,6 +87,9 @@ class Trainer:
 
     def train_step(self, batch: dict[str, Tensor]) -> tuple[dict[str, Tensor], Step]:
         """One update of all players. Returns the losses (on the device) and the step's images."""
+        if self.config.compile and not self.compiled:  # not before `try_terms`
+            compile_networks(self.networks)
+            self.compiled = True
         torch.manual_seed(self.config.seed + 1_000_003 * (self.step + 1))
         # Set learning rates.
         after = self.config.decay_from * self.total_steps
@@ -301,8 +304,8 @@ def resume(
     for folder in (run.rainy, run.clean):
         if not folder.exists():
             raise RunError(
-                f"{folder}, which {out} trains on, is not there: if it was moved, name its new place "
-                "with --rainy or --clean"
+                f"{folder}, which {out} trains on, is not there: if it was moved, name its new "
+                "place with --rainy or --clean"
             )
     data, trainer = _prepare(run.config, run.rainy, run.clean, device)
     with _claimed(run, trainer.team):
@@ -345,11 +348,11 @@ def _prepare(
     except ValueError as error:
         if "rainy" in brought:
             raise
+        reads = str(error).split(";")[0]
         raise ValueError(
-            f"{rainy} and {clean} hold the same pictures, none rainy: {error}"
+            f"{rainy} and {clean} hold the same pictures, none of them rainy ({reads}): "
+            "name two folders, or take --recipe rehearsal, which makes its own rain"
         ) from error
-    if config.compile:
-        compile_networks(trainer.networks)
     return data, trainer
 
 

@@ -56,6 +56,20 @@ def test_in_colab_it_installs_and_keeps_torch(python, tmp_path):
     assert f"torch=={version('torch')}\n" in (tmp_path / "kept.txt").read_text()
 
 
+def test_in_colab_a_clone_beside_the_notebook_is_no_package(python, tmp_path):
+    (tmp_path / "pip.py").write_text(PIP)
+    (tmp_path / "cclgan_lite/notebooks").mkdir(parents=True)
+    done = run(python, COLAB + CELL + "\nimport cclgan_lite; assert cclgan_lite.here", tmp_path)
+    assert done.stdout.endswith("cclgan_lite is ready\n"), done.stderr
+    assert '"cclgan_lite @ git+' in (tmp_path / "asked.json").read_text()
+
+
+def test_what_else_the_lessons_need_is_named(tmp_path):
+    hidden = "import sys; sys.modules['ipywidgets'] = None\n"
+    done = run(sys.executable, hidden + CELL, tmp_path)
+    assert "ipywidgets is not installed in this kernel: see Start" in done.stderr
+
+
 @pytest.mark.parametrize("start", ["", COLAB])
 def test_where_the_package_is_nothing_is_installed(start, tmp_path):
     (tmp_path / "pip.py").write_text("raise SystemExit('pip was called')")

@@ -75,8 +75,8 @@ def nbval(path) -> str:
     """What pytest says of a lesson, with the settings of notebooks/."""
     for name in ("pytest.ini", "nbval.cfg", "conftest.py"):
         (path.parent / name).write_text((NOTEBOOKS / name).read_text())
-    command = [sys.executable, "-m", "pytest", path.name]
-    return subprocess.run(command, cwd=path.parent, capture_output=True, text=True).stdout
+    command = [sys.executable, "-m", "pytest", "--nbval", path]  # from another folder
+    return subprocess.run(command, cwd=path.parents[1], capture_output=True, text=True).stdout
 
 
 @pytest.mark.slow
