@@ -119,6 +119,36 @@ def derain(
     print(f"derained {len(written)} pictures into {out}")
 
 
+def adapt(
+    rainy: Path,
+    clean: Path,
+    out: Path,
+    start: str = DEFAULT_WEIGHTS,
+    steps: int = 300,
+    seed: int = 0,
+) -> None:
+    """Teach a derainer the veil of your own rainy photographs; no pairs.
+
+    cclgan-lite adapt --rainy my/rainy --clean my/clean --out runs/mine
+    cclgan-lite derain my/rainy --weights runs/mine --out derained
+
+    Takes about a minute on one core, and a second for each rainy picture. The clean photographs
+    should show the same kind of scenes, not the same scenes.
+
+    Args:
+        rainy: Folder of rainy photographs.
+        clean: Folder of clean ones.
+        out: Folder for derainer.safetensors, and adapt.json that says how it came to be.
+        start: A shipped name (light), a weights file, or a run of rehearsal, wide or rain100l.
+        steps: Steps of the learning.
+        seed: Decides initial weights and the rendered veil.
+    """
+    from cclgan_lite.training.adapt import Adapting
+    from cclgan_lite.training.adapt import adapt as adapt_to
+
+    print(f"adapted: {adapt_to(start, rainy, clean, out, Adapting(steps=steps, seed=seed))}")
+
+
 def export(to: Path, weights: str = DEFAULT_WEIGHTS) -> None:
     """Write a derainer as an ONNX file, for programs without PyTorch.
 
@@ -321,6 +351,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         commands = {
             "train": train_for(_default_config(arguments)),
+            "adapt": adapt,
             "derain": derain,
             "export": export,
             "evaluate": evaluate,

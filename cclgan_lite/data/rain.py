@@ -86,12 +86,12 @@ def streak_transmission(depth: np.ndarray | float, alpha: float, d1: float) -> n
 
 
 def compose(
-    clean: np.ndarray, streaks: np.ndarray, haze: np.ndarray, airlight: float
+    clean: np.ndarray, streaks: np.ndarray, haze: np.ndarray, airlight: float | np.ndarray
 ) -> np.ndarray:
     """I = J (1 - R - A) + R + A0 A, an image in [0, 1] where R + A <= 1.
 
-    Takes J (H x W x 3), R and A (H x W each) and the number A0. Raises ValueError where the
-    shapes disagree.
+    Takes J (H x W x 3), R and A (H x W each) and A0, a number or a colour [3]. Raises ValueError
+    where the shapes disagree.
     """
     if clean.ndim != 3 or not clean.shape[:2] == streaks.shape == haze.shape:
         raise ValueError(

@@ -122,13 +122,14 @@ def derain_image(
     dtype = getattr(torch, precision)
     known = isinstance(generator, Generator)
     margin = generator.config.context if known else 48
+    multiple = generator.config.multiple if known else MULTIPLE
     if tile is None:
         filters = generator.config.filters if known else 64
         memory = default_memory(device) if memory is None else memory
-        tile = max(tile_for(memory, filters, dtype), 4 * margin)
-    if tile < 2 * margin + SMALLEST or tile % MULTIPLE:
+        tile = max(tile_for(memory, filters, dtype) // multiple * multiple, 4 * margin)
+    if tile < 2 * margin + SMALLEST or tile % multiple:
         raise ValueError(
-            f"a tile must be a multiple of {MULTIPLE} and at least {2 * margin + SMALLEST}, to "
+            f"a tile must be a multiple of {multiple} and at least {2 * margin + SMALLEST}, to "
             f"hold {margin} pixels of surroundings on each side; got {tile}"
         )
     height, width = rgb.shape[:2]
@@ -145,7 +146,7 @@ def derain_image(
 
     parts = [((0, rows), (0, columns))]
     if rows * columns > tile**2:
-        parts = list(product(_parts(rows, tile, margin), _parts(columns, tile, margin)))
+        parts = list(product(*(_parts(size, tile, margin, multiple) for size in (rows, columns))))
     # Where a norm's statistics come from depends on the picture alone, not on the memory at hand.
     sampled = len(parts) > 1 or rows * columns > (WINDOWS * WINDOW) ** 2
     if known and (sampled or not generator.config.normalises):
@@ -176,10 +177,13 @@ def tile_for(memory: float, filters: int, dtype: torch.dtype) -> int:
     return min(LARGEST, side) // MULTIPLE * MULTIPLE
 
 
-def _parts(size: int, tile: int, margin: int) -> list[tuple[int, int]]:
-    """An axis in equal parts (start, end), which are tiles together with `margin` on each side."""
+def _parts(size: int, tile: int, margin: int, multiple: int) -> list[tuple[int, int]]:
+    """An axis in equal parts (start, end), which are tiles together with `margin` on each side.
+
+    They start at multiples of `multiple`.
+    """
     count = 1 if size <= tile else math.ceil(size / (tile - 2 * margin))
-    step = MULTIPLE * math.ceil(size / count / MULTIPLE)
+    step = multiple * math.ceil(size / count / multiple)
     return [(start, min(start + step, size)) for start in range(0, size, step)]
 
 

@@ -1,8 +1,9 @@
 """A restoration network: what the ResNet generator lacks for taking rain off and nothing else.
 
 No norm forgets the brightness, skips carry the fine detail past the bottleneck, and the
-high-passed image beside the image shows where rain may be. Not from the paper; the recipes that
-rehearse on rendered rain use it.
+high-passed image beside the image shows where rain may be. Veil, which it leaves, may be taken off
+by a second network at an eighth of the resolution (networks/veil.py). Not from the paper; the
+recipes that rehearse on rendered rain use it.
 """
 
 from __future__ import annotations
@@ -13,21 +14,29 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cclgan_lite.networks.base import Generator, NetworkConfig, _multiple_of_4
+from cclgan_lite.networks.base import Generator, NetworkConfig
 from cclgan_lite.networks.generator import ResidualBlock
 from cclgan_lite.networks.layers import high_pass, init_weights, init_without_norm
 from cclgan_lite.networks.norm_relu_conv import norm_relu_conv
+from cclgan_lite.networks.veil import REACH, STRIDE, VeilRemover
 
 
 @dataclass(frozen=True)
 class RestorationConfig(NetworkConfig):
     filters: int = 32  # channels of the first convolution; doubled by each of two downsamplings
     blocks: int = 5  # residual blocks at a quarter of the resolution
+    veil: int = 0  # channels of the network that takes veil off afterwards; 0: none does
     taps: tuple[str, ...] = ("down1", "down2", "block1")  # features that LCL compares
 
     @property
+    def multiple(self) -> int:
+        return STRIDE if self.veil else 4
+
+    @property
     def context(self) -> int:
-        return _multiple_of_4(18 + 8 * self.blocks)
+        # Beside the layers of every generator: 3 of the high-pass.
+        radius = 18 + 8 * self.blocks + (REACH if self.veil else 0)
+        return -(-radius // self.multiple) * self.multiple
 
     def build(self, adds_rain: bool = False) -> RestorationGenerator:
         return RestorationGenerator(self, adds_rain)
@@ -37,7 +46,8 @@ class RestorationGenerator(Generator):
     """The image minus (`adds_rain`: plus) one signed layer for all three channels.
 
     The layer keeps its sign, unlike that of `ResNetGenerator`: this network is told the truth of
-    some pictures, and needs no rule against brightening. It starts near zero.
+    some pictures, and needs no rule against brightening. It starts near zero. The veil is taken
+    off what is left (by a derainer; a rainer adds none), and starts as none at all.
     """
 
     def __init__(self, config: RestorationConfig | None = None, adds_rain: bool = False):
@@ -53,6 +63,7 @@ class RestorationGenerator(Generator):
         init_weights(self)
         init_without_norm(self)
         nn.init.normal_(self.last.weight, std=0.002)
+        self.veil = VeilRemover(config.veil) if config.veil and not adds_rain else None
 
     def _down(
         self, image: Tensor, blocks: int
@@ -73,4 +84,5 @@ class RestorationGenerator(Generator):
         x = F.relu(self.up1(x)) + half
         x = F.relu(self.up2(x)) + whole
         layer = norm_relu_conv(self.last, x, norm=False, relu=False)
-        return features, image + layer if self.adds_rain else image - layer
+        image = image + layer if self.adds_rain else image - layer
+        return features, image if self.veil is None else self.veil(image)

@@ -1,0 +1,188 @@
+"""A trained derainer learns the veil of a new kind of rain, from unpaired pictures, in a minute.
+
+Derainers that know streaks leave veil alone, and veil is most of what is left then. Four steps:
+
+1. The derainer takes the streaks off the rainy pictures.
+2. Both folders are reduced to means over squares of 8 x 8 pixels, which still show veil.
+3. Veil is rendered on the clean pictures (data/veil.py), as deep and as bright as makes them look
+   like the rainy ones in three means over the folder: brightness, contrast, darkness of the dark.
+4. A network learns to take it off again (networks/veil.py), with exact truths.
+
+What clean pictures look like, it learns from the clean folder: both folders should show the same
+kind of scenes. None of the paper's losses is used here: docs/experiments.md, section 8, says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm import tqdm
+
+from cclgan_lite.data.images import ImageError, list_images, read_rgb
+from cclgan_lite.data.rain import compose
+from cclgan_lite.data.veil import veil
+from cclgan_lite.files import write_atomically, write_json
+from cclgan_lite.inference.derain import derain_image
+from cclgan_lite.inference.weights import derainer_bytes, load_derainer
+from cclgan_lite.networks import RestorationConfig
+from cclgan_lite.networks.veil import STRIDE, take_veil
+from cclgan_lite.validation import above, at_least, check
+
+CHANNELS = 32
+LARGEST = 40, 64  # squares of the windows that it trains on
+LEFT = 0.05  # light in [0, 1] that streaks may have left, at most
+
+
+@dataclass(frozen=True)
+class Adapting:
+    steps: int = 300
+    batch: int = 8  # windows per step
+    lr: float = 2e-3  # Adam's learning rate; it falls linearly to 0 in the second half
+    ema: float = 0.97  # decay of the averaged weights that are delivered
+    seed: int = 0
+
+    def __post_init__(self):
+        check(self, steps=at_least(1), batch=at_least(1), lr=above(0), seed=at_least(0))
+
+
+@dataclass(frozen=True)
+class Veil:
+    """Ranges of the rendered veil, as `veil` takes them."""
+
+    depth: tuple[float, float]
+    airlight: tuple[float, float]
+
+
+def adapt(
+    start: str | Path,
+    rainy: str | Path,
+    clean: str | Path,
+    out: str | Path,
+    settings: Adapting | None = None,
+    *,
+    progress: bool = True,
+) -> Path:
+    """Write `out`/derainer.safetensors: the derainer `start`, and what it has learned of veil.
+
+    `out`/adapt.json says from what, and which veil was rendered. Returns the weights file.
+
+    Raises ImageError where a folder holds no pictures or too small ones; ValueError where `start`
+    is no restoration network, or `out` holds a derainer already.
+    """
+    settings, out = settings or Adapting(), Path(out)
+    if (file := out / "derainer.safetensors").exists():
+        raise ValueError(f"{file} is there already: choose another --out")
+    derainer = load_derainer(start)
+    if not isinstance(derainer.config, RestorationConfig):
+        raise ValueError(f"{start} cannot learn veil: give --start light, or a run of rehearsal")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        network = replace(derainer.config, veil=derainer.config.veil or CHANNELS).build()
+    network.load_state_dict(network.state_dict() | derainer.state_dict())
+    plain = replace(derainer.config, veil=0).build().eval()
+    plain.load_state_dict({k: v for k, v in network.state_dict().items() if "veil." not in k})
+
+    pictures = [read_rgb(path) for path in list_images(Path(clean))]
+    clear = [squares(picture) for picture in pictures]
+    files = tqdm(list_images(Path(rainy)), desc="derain", unit="picture", disable=not progress)
+    veiled = [squares(derain_image(plain, read_rgb(path))) for path in files]
+    found = match(clear, veiled, settings.seed)
+    learn(network.veil, clear, found, settings, progress=progress)
+    write_atomically(file, lambda path: path.write_bytes(derainer_bytes(network)))
+    facts = {"start": str(start), "rainy": str(rainy), "clean": str(clean)}
+    write_json(out / "adapt.json", facts | asdict(settings) | asdict(found))
+    return file
+
+
+def squares(rgb: np.ndarray) -> np.ndarray:
+    """uint8 [H, W, 3] -> means over squares, float [H / 8, W / 8, 3] in [0, 1]."""
+    height, width = (side // STRIDE for side in rgb.shape[:2])
+    if min(height, width) < 4:
+        raise ImageError(f"a picture of {rgb.shape[1]}x{rgb.shape[0]} pixels is too small: 32x32")
+    whole = rgb[: height * STRIDE, : width * STRIDE] / 255.0
+    return whole.reshape(height, STRIDE, width, STRIDE, 3).mean((1, 3))
+
+
+def match(clear: Sequence[np.ndarray], veiled: Sequence[np.ndarray], seed: int = 0) -> Veil:
+    """The veil that makes `clear` look like `veiled`: the best of a grid, widened.
+
+    Compared are the folders' `_looks`, each relative to what it has to be.
+    """
+    goal, best = _looks(veiled), None
+    grid = product((0.1, 0.2, 0.4, 0.8, 1.3, 2.0), (0.3, 0.36, 0.42, 0.5, 0.6, 0.7, 0.8))
+    for depth, airlight in grid:
+        rng = np.random.default_rng([seed, 1])
+        ranges = (0.5 * depth, depth), (0.85 * airlight, 1.15 * airlight)
+        error = np.square(_looks([_veiled(x, *ranges, rng) for x in clear]) / goal - 1).sum()
+        if best is None or error < best[0]:
+            best = error, depth, airlight
+    _, depth, airlight = best
+    return Veil((depth / 3, 2 * depth), (0.9 * airlight, min(0.95, 1.6 * airlight)))
+
+
+def learn(
+    network: torch.nn.Module,
+    clear: Sequence[np.ndarray],
+    ranges: Veil,
+    settings: Adapting,
+    *,
+    progress: bool = False,
+) -> None:
+    """Teach a `VeilRemover` to take rendered veil off `clear`; it ends with averaged weights."""
+    size = [min(most, *(x.shape[i] for x in clear)) for i, most in enumerate(LARGEST)]
+    optimizer = torch.optim.Adam(network.parameters(), lr=settings.lr, betas=(0.9, 0.99))
+    averaged = {name: value.clone() for name, value in network.state_dict().items()}
+    bar = tqdm(range(settings.steps), desc="learn veil", unit="step", disable=not progress)
+    for step in bar:
+        rng = np.random.default_rng([settings.seed, 2, step])
+        truth = [
+            _window(clear[rng.integers(len(clear))], size, rng) for _ in range(settings.batch)
+        ]
+        given = _tensor([_veiled(x, ranges.depth, ranges.airlight, rng) for x in truth])
+        for group in optimizer.param_groups:
+            group["lr"] = settings.lr * min(1, 2 * (1 - step / settings.steps))
+        output = take_veil(given, network.coefficients(given))
+        loss = F.smooth_l1_loss(output, _tensor(truth), beta=0.05)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        decay = min(settings.ema, (step + 1) / (step + 10))  # a short memory at first
+        with torch.no_grad():
+            for name, value in network.state_dict().items():
+                averaged[name].lerp_(value, 1 - decay)
+        bar.set_postfix(loss=f"{loss.item():.4f}")
+    network.load_state_dict(averaged)
+
+
+def _veiled(
+    clear: np.ndarray,
+    depth: tuple[float, float],
+    airlight: tuple[float, float],
+    rng: np.random.Generator,
+) -> np.ndarray:
+    haze, light = veil(clear, depth, airlight, rng, STRIDE)
+    left = rng.uniform(0, LEFT) * rng.random(haze.shape)  # of streaks
+    return compose(clear, left, haze, light)
+
+
+def _looks(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """Mean over pictures of brightness, contrast and of the 5 % darkest minimum over channels."""
+    looks = [(x.mean(), x.std(), np.quantile(x.min(-1), 0.05) + 0.02) for x in pictures]
+    return np.mean(looks, 0)
+
+
+def _window(picture: np.ndarray, size: Sequence[int], rng: np.random.Generator) -> np.ndarray:
+    y, x = (int(rng.integers(picture.shape[i] - size[i] + 1)) for i in range(2))
+    window = picture[y : y + size[0], x : x + size[1]]
+    return window[:, ::-1] if rng.random() < 0.5 else window
+
+
+def _tensor(pictures: Sequence[np.ndarray]) -> Tensor:
+    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float()
