@@ -9,6 +9,16 @@ rain100l     continues it with the rain that it finds in rainy photographs
 cclgan-plus  continues it with that and the paper's losses but intra-CCL
 cyclegan     the published CycleGAN in the paper's set-up, half as long
 cut          the published CUT in the paper's set-up
+fastcut      its lighter variant, half as long
+dclgan       DCLGAN in the paper's set-up
+dcd-gan      DCD-GAN as its text says; dcd-gan-code as its code does
+derain-cyclegan  DerainCycleGAN in the paper's set-up
+cdd-gan      CDD-GAN in the paper's set-up
+nlcl         NLCL with its own numbers
+udgnet       UDGNet with its own numbers
+supervised   the network and budget of `rehearsal`, on pairs: a ceiling for unpaired methods
+supervised-paper  the paper's generator and set-up on pairs
+ddn          DDN on pairs, with the budget of `supervised`
 ablation-*   rows of the paper's Tables 2-4 on top of `paper`
 """
 
@@ -23,9 +33,27 @@ from cclgan_lite.data.leaves import Leaves
 from cclgan_lite.data.shower import Shower
 from cclgan_lite.losses import LCL, Adversarial, InterCCL, IntraCCL
 from cclgan_lite.losses.lcl import CODE_ROLES
-from cclgan_lite.losses.pixel import identity, rederain, rehearsal, transplant
-from cclgan_lite.methods import CCLGAN, CUT, CycleGAN
-from cclgan_lite.networks import DiscriminatorConfig, GeneratorConfig, RestorationConfig
+from cclgan_lite.losses.pixel import PixelL1, PixelMSE, identity, rederain, rehearsal, transplant
+from cclgan_lite.methods import (
+    CCLGAN,
+    CDDGAN,
+    CUT,
+    DCDGAN,
+    DCLGAN,
+    NLCL,
+    CycleGAN,
+    DerainCycleGAN,
+    FastCUT,
+    Supervised,
+    UDGNet,
+)
+from cclgan_lite.methods.supervised import TRUTH
+from cclgan_lite.networks import (
+    DiscriminatorConfig,
+    FlatConfig,
+    GeneratorConfig,
+    RestorationConfig,
+)
 from cclgan_lite.training.config import Config
 from cclgan_lite.training.onset import Onset
 from cclgan_lite.validation import near
@@ -162,6 +190,16 @@ PLUS = replace(
     ema=0.995,
 )
 
+# The code's numbers: 300 epochs, and 300 more while the rate falls to 0.
+DCD_GAN = replace(PAPER, method=DCDGAN(), augment=Augment(resize=512), epochs=600, lr=1e-4)
+
+SUPERVISED = replace(
+    REHEARSAL,
+    method=Supervised(generator=LIGHT, l1=PixelL1(1.0, TRUTH, beta=0.1)),
+    shower=Shower(),
+)
+DETAIL = FlatConfig(filters=16, blocks=12, norm="none", detail=True, taps=())
+
 
 def _paper(*without: str, **fields) -> Config:
     """The paper's recipe without some terms, or with other fields of its method."""
@@ -179,6 +217,27 @@ RECIPES: dict[str, Config] = {
     "cclgan-plus": PLUS,
     "cyclegan": replace(PAPER, method=CycleGAN(), epochs=200),
     "cut": replace(PAPER, method=CUT()),
+    "fastcut": replace(PAPER, method=FastCUT(), epochs=200, decay_from=0.75),
+    "dclgan": replace(PAPER, method=DCLGAN()),
+    "dcd-gan": DCD_GAN,
+    "dcd-gan-code": replace(DCD_GAN, method=DCLGAN(adversarial=Adversarial(form="hinge"))),
+    "derain-cyclegan": replace(PAPER, method=DerainCycleGAN(), lr=1e-4),
+    "cdd-gan": replace(PAPER, method=CDDGAN()),
+    "nlcl": replace(PAPER, method=NLCL(), epochs=210, decay_from=200 / 210),
+    "udgnet": replace(
+        PAPER,
+        method=UDGNet(),
+        augment=Augment(resize=None, crop=128),
+        steps=32_500,  # 130 epochs of 2,000 crops
+        batch=8,
+        lr=1e-4,
+    ),
+    "supervised": SUPERVISED,
+    "supervised-paper": replace(PAPER, method=Supervised()),
+    "ddn": replace(
+        SUPERVISED,
+        method=Supervised(DETAIL, l1=PixelL1(0.0, TRUTH), mse=PixelMSE(1.0, TRUTH)),
+    ),
     # Table 2. The marks of rows A and B are lost; C-F are inferred from shared rows (G = paper).
     "ablation-c-no-intra": _paper("intra"),
     "ablation-d-no-inter": _paper("inter"),

@@ -17,7 +17,14 @@ from cclgan_lite.inference import derain
 from cclgan_lite.inference.derain import LARGEST, _windows, derain_files, tile_for
 from cclgan_lite.inference.fixed import fix_statistics
 from cclgan_lite.inference.weights import load_derainer
-from cclgan_lite.networks import Generator, GeneratorConfig, NetworkConfig, RestorationConfig
+from cclgan_lite.networks import (
+    AttentiveConfig,
+    FlatConfig,
+    Generator,
+    GeneratorConfig,
+    NetworkConfig,
+    RestorationConfig,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -111,6 +118,9 @@ CONFIGS = {
     "residual, antialias": GeneratorConfig(8, 1, "residual", antialias=True, taps=()),
     "no norm": GeneratorConfig(8, 1, "rain_layer", norm="none", taps=()),
     "restoration": RestorationConfig(8, 1, taps=()),
+    "attentive": AttentiveConfig(8, 1, 2, taps=()),
+    "flat": FlatConfig(8, 1, taps=()),
+    "detail": FlatConfig(8, 1, "none", detail=True, taps=()),
     "veil": RestorationConfig(8, 1, veil=4, taps=()),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from noise import noise_folders
 from PIL import Image
 
-from cclgan_lite.data.folders import Augment, PairedFolders, UnpairedFolders
+from cclgan_lite.data.folders import Augment, PairedCrops, PairedFolders, UnpairedFolders
 from cclgan_lite.data.images import ImageError
 
 
@@ -133,3 +134,31 @@ def test_zoom_shrinks_larger_crops_to_the_same_side():
     assert min(counts) == 4 and max(counts) >= 7 and {5, 6} & set(counts)
     with pytest.raises(ValueError, match="zoom"):
         Augment(zoom=0.5)
+
+
+def test_paired_crops_show_a_picture_and_its_truth_at_the_same_place(tmp_path):
+    """Every truth is its rainy picture, darker by 20 levels and listed in another order."""
+    rng = np.random.default_rng(0)
+    for number, name in enumerate(("b", "a", "c")):
+        pixels = rng.integers(20, 255, (40, 50, 3), dtype=np.uint8)
+        for kind, shown in (("rainy", pixels), ("clean", pixels - 20)):
+            (tmp_path / kind).mkdir(exist_ok=True)
+            stem = f"rain-{number}" if kind == "rainy" else f"{name}-{number}"
+            Image.fromarray(shown).save(tmp_path / kind / f"{stem}.png")
+    folders = tmp_path / "rainy", tmp_path / "clean"
+    data = PairedCrops(*folders, Augment(resize=None, crop=16), seed=1)
+    seen = [data[k] for k in range(len(data) * 4)]
+    for item in seen:
+        difference = (item["rainy"] - item["clean"]) * 127.5
+        torch.testing.assert_close(difference, torch.full_like(difference, 20.0))
+    assert len({item["rainy"].sum().item() for item in seen}) == 12  # other places each time
+
+
+def test_unpaired_folders_are_no_pairs(tmp_path):
+    """Where the manifest says that scenes differ, equal names are chance."""
+    (tmp_path / "train").mkdir()
+    folders = noise_folders(tmp_path / "train")
+    PairedCrops(*folders)
+    (tmp_path / "manifest.json").write_text(json.dumps({"unpaired": "strict"}))
+    with pytest.raises(ImageError, match="pair by name"):
+        PairedCrops(*folders)

@@ -14,11 +14,28 @@ from torch import Tensor, nn
 
 from cclgan_lite.cli import main
 from cclgan_lite.data.folders import Augment
-from cclgan_lite.losses import Adversarial, PixelL1
+from cclgan_lite.losses import Adversarial, LayerContrast, PixelL1, PixelMSE
 from cclgan_lite.losses.term import Look
-from cclgan_lite.methods import CUT, CycleGAN, Method, Pass, Player
+from cclgan_lite.methods import (
+    CDDGAN,
+    CUT,
+    DCDGAN,
+    DCLGAN,
+    NLCL,
+    CycleGAN,
+    DerainCycleGAN,
+    FastCUT,
+    Method,
+    Pass,
+    Player,
+    Supervised,
+    UDGNet,
+)
+from cclgan_lite.methods.supervised import TRUTH
 from cclgan_lite.networks import (
+    AttentiveConfig,
     DiscriminatorConfig,
+    FlatConfig,
     GeneratorConfig,
     NetworkConfig,
     PatchDiscriminator,
@@ -29,6 +46,8 @@ from cclgan_lite.training.trainer import Trainer, resume, sample_grid, train
 
 GENERATOR = GeneratorConfig(filters=4, blocks=1, taps=("down1", "block1"))
 DISCRIMINATOR = DiscriminatorConfig(filters=4)
+FLAT = FlatConfig(filters=4, blocks=1, taps=("stem", "block1"))
+DETAIL = FlatConfig(filters=4, blocks=1, norm="none", detail=True, taps=())
 
 
 @dataclass(frozen=True)
@@ -65,27 +84,86 @@ class Harder(Method):
         }
 
 
-CYCLE = CycleGAN(generator=GENERATOR, discriminator=DISCRIMINATOR, identity=PixelL1(0.0, ()))
-SMALL = {
-    "generator": GENERATOR,
-    "discriminator": DISCRIMINATOR,
-    "projection": 8,
-    "lcl": replace(CUT().lcl, patches=8),
+def small(method: Method, **fields) -> Method:
+    """The method with networks of no size, and few places in every contrast."""
+    terms = {
+        name: replace(term, patches=8)
+        for name, term in method.terms().items()
+        if isinstance(getattr(term, "patches", None), int)
+    }
+    sizes = {"discriminator": DISCRIMINATOR, "projection": 8}
+    if isinstance(method.generator, GeneratorConfig):
+        sizes["generator"] = GENERATOR
+    sizes = {name: value for name, value in sizes.items() if getattr(method, name, None)}
+    return replace(method, **sizes | terms | fields)
+
+
+ADVERSARIAL = {"adversarial/generators", "adversarial/discriminators"}
+METHODS = {  # and its losses
+    "CycleGAN": (
+        small(CycleGAN(), identity=PixelL1(0.0, ())),
+        ADVERSARIAL | {"cycle/generators"},
+    ),
+    "CUT": (small(CUT()), ADVERSARIAL | {"lcl/generators"}),
+    "FastCUT": (small(FastCUT()), ADVERSARIAL | {"lcl/generators"}),
+    "DCLGAN": (small(DCLGAN()), ADVERSARIAL | {"lcl/generators", "identity/generators"}),
+    "DCD-GAN": (
+        small(DCDGAN()),
+        ADVERSARIAL | {"cycle/generators", "identity/generators", "exemplars/generators"},
+    ),
+    "CDD-GAN": (
+        small(CDDGAN(negatives=6)),
+        ADVERSARIAL
+        | {
+            "cycle/generators",
+            "identity/generators",
+            "contrast/generators",
+            "contrast/negatives",
+        },
+    ),
+    "DerainCycleGAN": (
+        small(DerainCycleGAN(AttentiveConfig(filters=4, blocks=1, looks=2))),
+        ADVERSARIAL | {"cycle/generators", "attention/generators"},
+    ),
+    "NLCL": (
+        small(
+            NLCL(
+                generator=FLAT,
+                layers=LayerContrast(patches=(3, 5)),
+            )
+        ),
+        ADVERSARIAL
+        | {
+            "location/generators",
+            "layers/generators",
+            "reconstruction/generators",
+            "closeness/generators",
+        },
+    ),
+    "UDGNet": (
+        small(UDGNet(generator=FLAT)),
+        ADVERSARIAL
+        | {
+            f"{name}/generators"
+            for name in ("reconstruction", "streaks", "closeness", "isotropic")
+        },
+    ),
+    "supervised": (small(Supervised()), {"l1/generators"}),
+    "DDN": (Supervised(DETAIL, PixelL1(0.0, ()), PixelMSE(1.0, TRUTH)), {"mse/generators"}),
+    "learned negatives": (Harder(), ADVERSARIAL | {"hard/generators", "hard/negatives"}),
 }
 
 
-METHODS = [CYCLE, CUT(**SMALL), Harder()]
-
-
-@pytest.mark.parametrize("method", METHODS, ids=["CycleGAN", "CUT", "learned negatives"])
+@pytest.mark.parametrize("method", [m for m, _ in METHODS.values()], ids=METHODS)
 def test_neighbours_resume_export_and_evaluate(method, tmp_path):
     rainy, clean = noise_folders(tmp_path, 1)
-    shutil.copytree(rainy, tmp_path / "test")
+    for folder in (rainy, clean):
+        shutil.copytree(folder, tmp_path / "test" / folder.name)
     config = Config(method=method, augment=Augment(resize=None, crop=48), steps=3, log_every=1)
     run = train(config, rainy, clean, tmp_path / "run", "cpu")
     assert Run.read(tmp_path / "run").config == config
     assert resume(tmp_path / "run", "cpu").history() == run.history()
-    folders = ["--rainy", str(tmp_path / "test"), "--clean", str(tmp_path / "test")]
+    folders = [f"--{kind}={tmp_path / 'test' / kind}" for kind in ("rainy", "clean")]
     main(["evaluate", *folders, "--weights", str(run.folder), "--json", str(tmp_path / "s.json")])
     assert json.loads((tmp_path / "s.json").read_text())["n"] == 1
     if isinstance(method, Harder):  # the same network for all, and slow to export
@@ -93,23 +171,7 @@ def test_neighbours_resume_export_and_evaluate(method, tmp_path):
         assert (tmp_path / "d.onnx").stat().st_size > 1000
 
 
-@pytest.mark.parametrize(
-    "method, losses",
-    [
-        (CYCLE, {"adversarial/generators", "adversarial/discriminators", "cycle/generators"}),
-        (CUT(**SMALL), {"adversarial/generators", "adversarial/discriminators", "lcl/generators"}),
-        (
-            Harder(),
-            {
-                "adversarial/generators",
-                "adversarial/discriminators",
-                "hard/generators",
-                "hard/negatives",
-            },
-        ),
-    ],
-    ids=["CycleGAN", "CUT", "learned negatives"],
-)
+@pytest.mark.parametrize("method, losses", METHODS.values(), ids=METHODS)
 def test_neighbours_train(method, losses):
     trainer = Trainer(Config(method=method, lr=1e-3), 10, torch.device("cpu"))
     before = {k: v.clone() for k, v in trainer.networks.named_parameters()}

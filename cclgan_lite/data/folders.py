@@ -6,6 +6,7 @@ data-order state: it asks for the next k.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -27,6 +28,7 @@ from cclgan_lite.data.images import (
 from cclgan_lite.data.leaves import Leaves
 from cclgan_lite.data.pairs import pair_files
 from cclgan_lite.data.shower import Shower
+from cclgan_lite.data.unpaired import recorded_kind
 from cclgan_lite.validation import at_least, check
 
 
@@ -142,7 +144,10 @@ class UnpairedFolders(Dataset):
     def __getitem__(self, k: int) -> dict[str, Tensor]:
         files, rng = self.choose(k)
         try:
-            item = {name: self.augment.cut(self._read(path), rng) for name, path in files.items()}
+            item = {
+                name: self.augment.cut(self._read(path), self.stream(rng))
+                for name, path in files.items()
+            }
         except ImageError as error:  # found as late as this where a picture breaks off
             raise ImageError(
                 f"{error} A training run goes on from its last checkpoint with --resume once a "
@@ -162,6 +167,10 @@ class UnpairedFolders(Dataset):
         clean = rng.integers(len(self.files["clean"]))
         return {"rainy": self.files["rainy"][rainy], "clean": self.files["clean"][clean]}, rng
 
+    def stream(self, rng: np.random.Generator) -> np.random.Generator:
+        """Where the next crop of an item draws its place from: each has one of its own."""
+        return rng
+
     def _read(self, path: Path) -> np.ndarray:
         if path not in self._cache:
             rgb = self.augment.fit(read_rgb(path))
@@ -175,6 +184,33 @@ class UnpairedFolders(Dataset):
 @lru_cache(maxsize=2)
 def _order(seed: int, epoch: int, size: int) -> np.ndarray:
     return np.random.default_rng([seed, 0, epoch]).permutation(size)
+
+
+class PairedCrops(UnpairedFolders):
+    """The same of pairs: "clean" is the truth of "rainy", cut at the same place. For ceilings.
+
+    Raises ImageError that lists whatever has no partner, and for folders that are unpaired.
+    """
+
+    def __init__(self, rainy: Path | str, clean: Path | str, *options, **more):
+        super().__init__(rainy, clean, *options, **more)
+        if recorded_kind(rainy, clean) == "strict":
+            raise ImageError(
+                f"{rainy} and {clean} show different scenes, and this method learns from pairs: "
+                "give --rainy and --clean folders whose pictures pair by name"
+            )
+        if more.get("recursive"):
+            raise ImageError("pairs are not looked for in sub-folders: leave out --recursive")
+        pairs = pair_files(rainy, clean)
+        self.files = {"rainy": [r for _, r, _ in pairs], "clean": [c for _, _, c in pairs]}
+
+    def choose(self, k: int) -> tuple[dict[str, Path], np.random.Generator]:
+        files, rng = super().choose(k)
+        i = self.files["rainy"].index(files["rainy"])
+        return {name: paths[i] for name, paths in self.files.items()}, rng
+
+    def stream(self, rng: np.random.Generator) -> np.random.Generator:
+        return deepcopy(rng)
 
 
 class PairedFolders(Dataset):

@@ -44,7 +44,9 @@ class Resident:
             for k in items:
                 files, rng = self.data.choose(k)
                 for name, path in files.items():
-                    crops.setdefault(name, []).append(self._cut(self.pictures[path], rng))
+                    crops.setdefault(name, []).append(
+                        self._cut(self.pictures[path], self.data.stream(rng))
+                    )
             yield {
                 name: torch.stack(parts).to(torch.float32).div_(127.5).sub_(1)
                 for name, parts in crops.items()

@@ -66,3 +66,16 @@ def patch_nce(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
     queries, keys = F.normalize(queries, dim=-1), F.normalize(keys.detach(), dim=-1)
     logits = queries @ keys.transpose(1, 2) / temperature  # [B, P queries, P keys]
     return (logits.logsumexp(-1) - logits.diagonal(dim1=1, dim2=2)).mean()
+
+
+def nce(queries: Tensor, positives: Tensor, negatives: Tensor, temperature: float) -> Tensor:
+    """-log [ e^(q k+ / tau) / (e^(q k+ / tau) + sum_j e^(q k_j / tau)) ], averaged over queries.
+
+    queries and their positives k+: [B, P, C]; negatives k_j of all queries of an image:
+    [B, N, C]; cosine similarity.
+    """
+    queries = F.normalize(queries, dim=-1)
+    near = (queries * F.normalize(positives, dim=-1)).sum(-1, keepdim=True)
+    far = queries @ F.normalize(negatives, dim=-1).mT
+    logits = torch.cat([near, far], -1) / temperature
+    return (logits.logsumexp(-1) - logits[..., 0]).mean()

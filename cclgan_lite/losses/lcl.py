@@ -14,7 +14,8 @@ from torch import Tensor
 
 from cclgan_lite.losses.contrastive import patch_nce
 from cclgan_lite.losses.term import Look, Views
-from cclgan_lite.networks.projection import sample_places
+from cclgan_lite.networks.layers import mirror
+from cclgan_lite.networks.projection import sample_places, self_similar_places
 from cclgan_lite.validation import above, at_least, check
 
 # (encoder of the input, input, encoder of the output, output)
@@ -31,12 +32,18 @@ CODE_ROLES = (
 
 @dataclass(frozen=True)
 class LCL:
-    """Mean of `patch_nce` over roles and taps. Each encoder has its own `<encoder>_mlp`."""
+    """Mean of `patch_nce` over roles and taps. Each encoder has its own `<encoder>_mlp`.
+
+    With `mirrored`, the name of what `operators.coin` tossed, the outputs of heads are those of
+    mirrored inputs; their features are mirrored back (FastCUT's flip equivariance).
+    """
 
     weight: float = 2.0
     temperature: float = 0.07
     patches: int = 256  # places per tap: one positive and 255 negatives for each query
     roles: tuple[tuple[str, str, str, str], ...] = TEXT_ROLES
+    mirrored: str = ""
+    similar: bool = False  # places where the input looks like itself (NLCL), not anywhere
 
     def __post_init__(self):
         check(self, weight=at_least(0), temperature=above(0), patches=at_least(2))
@@ -48,11 +55,17 @@ class LCL:
         losses = []
         for key_encoder, source, query_encoder, output in self.roles:
             keys = step.features(key_encoder, source)
-            places = sample_places(keys, self.patches)
+            places = (
+                self_similar_places(step.image(source), keys, self.patches)
+                if self.similar
+                else sample_places(keys, self.patches)
+            )
             with torch.no_grad():  # keys are constants
                 keys = step.networks[f"{key_encoder}_mlp"](keys, places)
-            queries = step.networks[f"{query_encoder}_mlp"](
-                step.features(query_encoder, output), places
-            )
+            queries = step.features(query_encoder, output)
+            if self.mirrored:
+                heads = step.image(self.mirrored)
+                queries = {tap: mirror(f, heads) for tap, f in queries.items()}
+            queries = step.networks[f"{query_encoder}_mlp"](queries, places)
             losses += [patch_nce(queries[tap], keys[tap], self.temperature) for tap in keys]
         return {"generators": sum(losses) / len(losses)}

@@ -1,4 +1,4 @@
-"""Plain L1 between two images of a step. None of these is in the paper's eq. 11.
+"""Plain L1 (or squares) of two images of a step. None of these is in the paper's eq. 11.
 
 - cycle: r* = r and n* = n, CycleGAN's demand, which this paper gives up.
 - identity: G_n(n) = n and G_r(r) = r, the known cure of colour inversion; in the authors' code.
@@ -44,6 +44,24 @@ class PixelL1:
         images = [(step.image(a), step.image(b)) for a, b in self.roles]
         losses = [F.smooth_l1_loss(a, b, beta=self.beta) for a, b in images]
         return {self.trains: sum(losses) / len(losses)}
+
+
+@dataclass(frozen=True)
+class PixelMSE:
+    """Mean over `roles`, pairs (image, target), of their mean squared difference."""
+
+    weight: float
+    roles: tuple[tuple[str, str], ...]
+
+    def __post_init__(self):
+        check(self, weight=at_least(0))
+
+    def looks(self) -> list[Look]:
+        return []
+
+    def __call__(self, step: Views) -> dict[str, Tensor]:
+        losses = [F.mse_loss(step.image(a), step.image(b)) for a, b in self.roles]
+        return {"generators": sum(losses) / len(losses)}
 
 
 def cycle(weight: float) -> PixelL1:

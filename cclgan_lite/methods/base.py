@@ -5,6 +5,7 @@ terms, so that a recipe is data and every field a flag. It says
 - which networks there are and who trains them (`players`, `frozen`),
 - which image comes from which (`wiring`),
 - what is to be descended (`terms`),
+- which data it learns from (`data`),
 - which network the user wants (`delivers`) and which images a sample shows (`grid`).
 """
 
@@ -16,6 +17,7 @@ from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
+from cclgan_lite.data.folders import UnpairedFolders
 from cclgan_lite.losses.term import Term
 
 
@@ -48,6 +50,7 @@ class Method:
     """Fields whose value has a `weight` are loss terms; those with weight 0 are not built."""
 
     wiring: ClassVar[Wiring]  # image: how it is made; rainy and clean (and rendered) are given
+    data: ClassVar[type[UnpairedFolders]] = UnpairedFolders
     delivers: ClassVar[str] = "derainer"
     grid: ClassVar[tuple[tuple[str, ...], ...]] = (("rainy", "derained"),)
 

@@ -10,52 +10,11 @@ from dataclasses import dataclass
 
 from cclgan_lite.losses import Adversarial, PixelL1
 from cclgan_lite.losses.pixel import cycle, identity
-from cclgan_lite.methods.base import Method, Pass, Player
-from cclgan_lite.networks import (
-    DiscriminatorConfig,
-    GeneratorConfig,
-    NetworkConfig,
-    PatchDiscriminator,
-)
-from cclgan_lite.validation import above, check
+from cclgan_lite.methods.two_way import TwoWay
 
 
 @dataclass(frozen=True)
-class CycleGAN(Method):
-    generator: NetworkConfig = GeneratorConfig()
-    discriminator: DiscriminatorConfig = DiscriminatorConfig()
-    discriminator_speed: float = 1.0  # discriminators' learning rate / generators' learning rate
-
+class CycleGAN(TwoWay):
     adversarial: Adversarial = Adversarial()
     cycle: PixelL1 = cycle(10.0)
     identity: PixelL1 = identity(5.0)
-
-    grid = (("rainy", "derained", "rerained"), ("clean", "rained", "rederained"))
-    wiring = {
-        "derained": Pass("derainer", "rainy"),
-        "rained": Pass("rainer", "clean"),
-        "rerained": Pass("rainer", "derained"),
-        "rederained": Pass("derainer", "rained"),
-        "identity_clean": Pass("derainer", "clean"),
-        "identity_rainy": Pass("rainer", "rainy"),
-    }
-
-    def __post_init__(self):
-        check(self, discriminator_speed=above(0))
-
-    def players(self) -> dict[str, Player]:
-        return {
-            "generators": Player(
-                {
-                    "derainer": self.generator.build(),
-                    "rainer": self.generator.build(adds_rain=True),
-                }
-            ),
-            "discriminators": Player(
-                {
-                    "discriminator_clean": PatchDiscriminator(self.discriminator),
-                    "discriminator_rainy": PatchDiscriminator(self.discriminator),
-                },
-                self.discriminator_speed,
-            ),
-        }

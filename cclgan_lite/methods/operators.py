@@ -27,6 +27,16 @@ class Transplant:
         return (clean + k * (rainy - derained).detach().clamp(min=0)).clamp(max=1)
 
 
+def overlay(background: Tensor, layer: Tensor) -> Tensor:
+    """Their sum, [B, 3, H, W] each: the picture that they are layers of."""
+    return background + layer
+
+
+def coin(images: Tensor) -> Tensor:
+    """A toss for each image: bool [B, 1, 1, 1]."""
+    return torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
+
+
 def pour(image: Tensor, rendered: Tensor, practice: Tensor) -> Tensor:
     """The shower that was rendered over `practice`, over `image`; [B, 3, H, W], in [-1, 1]."""
     return (image + rendered - practice).clamp(max=1)

@@ -1,4 +1,4 @@
-"""What several networks are made of: norm, initial weights, high-pass, blur."""
+"""What several networks are made of: norm, initial weights, high-pass, mirror, blur."""
 
 from __future__ import annotations
 
@@ -38,10 +38,15 @@ def init_without_norm(generator: nn.Module) -> None:
         block.conv2.weight.data.mul_(0.1)
 
 
-def high_pass(image: Tensor) -> Tensor:
-    """3 (x - mean over 7x7): what is left of an image when its smooth content is gone."""
-    smooth = F.avg_pool2d(F.pad(image, (3, 3, 3, 3), mode="reflect"), 7, stride=1)
-    return 3 * (image - smooth)
+def high_pass(image: Tensor, radius: int = 3) -> Tensor:
+    """3 (x - mean over the square of this radius): what is left when smooth content is gone."""
+    smooth = F.pad(image, (radius,) * 4, mode="reflect")
+    return 3 * (image - F.avg_pool2d(smooth, 2 * radius + 1, stride=1))
+
+
+def mirror(x: Tensor, heads: Tensor) -> Tensor:
+    """Images or features [B, C, H, W], left-right mirrored where `heads`, bool [B, 1, 1, 1]."""
+    return torch.where(heads, x.flip(-1), x)
 
 
 def blur(x: Tensor) -> Tensor:

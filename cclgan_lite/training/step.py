@@ -55,9 +55,8 @@ class Step:
                 self._images[name] = made.operator(*map(self.image, made.images))
             else:
                 network = self._network(made.network)
-                self._images[name], self._features[made] = self._run(
-                    network, self.image(made.image), taps=network.taps
-                )
+                output = self._run(network, self.image(made.image), taps=network.taps)
+                self._images[name], self._features[made] = output if network.taps else (output, {})
         return self._images[name]
 
     def features(self, network: str, image: str) -> dict[str, Tensor]:
@@ -202,7 +201,7 @@ def training_step(
         if learner in optimizers:
             parameters = [p for g in optimizers[learner].param_groups for p in g["params"]]
         else:
-            parameters = list(step.networks[learner].parameters())
+            parameters = [p for p in step.networks[learner].parameters() if p.requires_grad]
         last = learner == next(iter(totals))
         totals[learner].backward(inputs=parameters, retain_graph=not last)
     trained = [p for o in optimizers.values() for g in o.param_groups for p in g["params"]]

@@ -70,7 +70,12 @@ class Trainer:
         self.learning = list(learning)
         self.optimizers = {
             name: torch.optim.Adam(
-                [p for network in player.networks.values() for p in network.parameters()],
+                [
+                    p
+                    for network in player.networks.values()
+                    for p in network.parameters()
+                    if p.requires_grad
+                ],
                 lr=config.lr * player.rate,
                 betas=config.betas,
                 fused=True,
@@ -322,7 +327,7 @@ def _prepare(
 ) -> tuple[UnpairedFolders, Trainer]:
     team, where = join(device)
     team.share(config.batch)
-    data = UnpairedFolders(
+    data = config.method.data(
         rainy,
         clean,
         config.augment,

@@ -22,7 +22,7 @@ from grader import ask, inside, sandbox  # noqa: E402
 from grader.judge import judge  # noqa: E402
 from grader.sheet import sheet  # noqa: E402
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("assignments")]
+pytestmark = pytest.mark.slow
 
 HOSTILE = """
 import json, os, pathlib, socket, sys, time
@@ -57,6 +57,8 @@ attempt("answers", lambda: open(answers).read()[:20])
 attempt("write beside", lambda: open(os.path.join(os.path.dirname(secret), "mine"), "w"))
 attempt("write package", lambda: open(here, "a"))
 attempt("write home", lambda: open(os.path.expanduser("~root/mine"), "w"))
+attempt("write root", lambda: open("/mine", "w"))
+attempt("write device", lambda: open("/dev/mine", "w"))
 attempt("connect", lambda: socket.create_connection(("127.0.0.1", int(port)), 2))
 attempt("away", lambda: socket.create_connection(("192.0.2.1", 80), 2))
 attempt("processes", lambda: len([p for p in os.listdir("/proc") if p.isdigit()]))
@@ -98,6 +100,8 @@ def test_a_hostile_program(tmp_path):
         "write beside": found["write beside"],
         "write package": found["write package"],
         "write home": found["write home"],
+        "write device": found["write device"],
+        "write root": found["write root"],
         "connect": "ConnectionRefusedError",
         "away": "OSError",
         "memory": "MemoryError",
@@ -155,7 +159,7 @@ def test_a_cheat_earns_nothing(cheat):
     questions = ours.folder / "questions.py"
     told = sandbox.confined(
         Path(inside.__file__),
-        *("tasks", "10", str(questions)),
+        *("tasks", "4", str(questions)),
         given=json.dumps({name: code}).encode(),
         seconds=300,
         sees=[questions, Path(ask.__file__)],

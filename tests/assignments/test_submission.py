@@ -72,6 +72,13 @@ def test_a_function_is_taken_out_of_a_broken_notebook():
     assert "unused" not in code and "while" not in code and "raise" not in code
 
 
+def test_a_local_name_does_not_drag_in_a_global_one():
+    nb = notebook(
+        "for groups in range(3):\n    print(groups)", "def f(groups):\n    return groups"
+    )
+    assert "print" not in taken_out(nb, "f")
+
+
 def test_the_last_definition_counts():
     nb = notebook("def f(): return 1", "def g(): return f()", "def f(): return 2")
     assert run(taken_out(nb, "g"), "g")() == 2

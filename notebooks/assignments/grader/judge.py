@@ -55,6 +55,10 @@ class Task:
     hints: dict[str, str] = field(default_factory=dict)  # by property, before LOOK_AT
     tolerance: float = 1e-3
 
+    @property
+    def parts(self) -> dict[str, float]:
+        return self.points
+
     def verdict(self, seen: dict, expected: dict, wrong: list[tuple[dict, str]]) -> Verdict:
         """`seen` against what the solution does and what each mistake does."""
 
@@ -93,13 +97,16 @@ class Choice:
     right: dict[str, Any] = field(default_factory=dict)
     hints: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def parts(self) -> dict[str, float]:
+        return dict.fromkeys(self.options, self.points / len(self.options))
+
     def verdict(self, given: dict) -> Verdict:
-        worth = self.points / len(self.options)
         points, hints = {}, {}
         for key, options in self.options.items():
             chosen = given.get(key)
             good = chosen == self.right[key] if self.right else chosen in options
-            points[key] = worth if good else 0
+            points[key] = self.parts[key] if good else 0
             if not good:
                 hints[key] = (
                     self.hints.get(key, "read the plot again")

@@ -97,14 +97,11 @@ def grade(ours, nb, seconds: int) -> dict[str, Verdict]:
 
 def shown(verdict: Verdict, task: Task | Choice) -> list:
     """A verdict as outputs: text for the student, and the number that nbgrader takes as score."""
-    worth = task.points if isinstance(task, Task) else {}
     lines, said = [], set()
     for name, points in verdict.points.items():
         hint = verdict.hints.get(name)
         mark = "✓" if hint is None else "☐" if hint == NOT_DONE else "✗"
-        lines.append(
-            f"{mark} {name}: {points:g}" + (f" of {worth[name]:g}" if name in worth else "")
-        )
+        lines.append(f"{mark} {name}: {points:g} of {task.parts[name]:g}")
         lines[-1] += f": {'see above' if hint in said else hint}" if hint else ""
         said.add(hint)
     return [

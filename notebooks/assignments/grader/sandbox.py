@@ -71,7 +71,12 @@ def _box(sees) -> list[str]:
         *(("--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID") if root else ["--unshare-user"]),
         "--clearenv",
         *(word for pair in _environment().items() for word in ("--setenv", *pair)),
-        *("--perms", "1777", "--size", str(DISK), "--tmpfs", "/tmp"),
+        *("--proc", "/proc", "--dev", "/dev"),
+        *(
+            w
+            for d in ("/tmp", "/dev/shm")
+            for w in ("--perms", "1777", "--size", str(DISK), "--tmpfs", d)
+        ),
         *(
             word
             for p in parents
@@ -80,7 +85,7 @@ def _box(sees) -> list[str]:
         ),
         *(word for p in visible if p.exists() for word in ("--ro-bind", str(p), str(p))),
         *(w for d in ("bin", "lib", "lib64") for w in ("--symlink", f"usr/{d}", f"/{d}")),
-        *("--proc", "/proc", "--dev", "/dev", "--chdir", "/tmp", "--"),
+        *("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp", "--"),
         *(("setpriv", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups") if root else ()),
         *("setpriv", "--no-new-privs"),
         *("prlimit", f"--nproc={PROCESSES}", f"--as={MEMORY}", f"--fsize={ANSWER}", "--core=0"),

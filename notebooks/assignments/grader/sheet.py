@@ -68,8 +68,7 @@ class Sheet:
         return nb
 
     def worth(self, task: str) -> float:
-        points = self.tasks[task].points
-        return sum(points.values()) if isinstance(points, dict) else points
+        return sum(self.tasks[task].parts.values())
 
     def total(self) -> float:
         return sum(map(self.worth, self.tasks)) + sum(self.manual.values())
@@ -78,7 +77,7 @@ class Sheet:
         """What stands for {task}, {task.parts}, {total} or {graded} in the text."""
         name, parts = found.groups()
         if parts:
-            return ", ".join(f"{k} {v:g}" for k, v in self.tasks[name].points.items())
+            return ", ".join(f"{k} {v:g}" for k, v in self.tasks[name].parts.items())
         if name == "graded":
             return (HERE / "graded.md").read_text().strip()
         if name == "total":

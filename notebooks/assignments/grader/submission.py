@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import re
+import symtable
 from collections import defaultdict
 
 from nbformat import NotebookNode
@@ -120,4 +121,12 @@ def _binds(line: ast.stmt) -> set[str]:
 
 
 def _words(line: ast.stmt) -> set[str]:
-    return {node.id for node in ast.walk(line) if isinstance(node, ast.Name)}
+    """The global names that a statement looks up, also from within its functions."""
+
+    def looked_up(table: symtable.SymbolTable) -> set[str]:
+        top = table.get_type() == "module"
+        own = {s.get_name() for s in table.get_symbols() if s.is_referenced()}
+        mine = {n for n in own if top or table.lookup(n).is_global()}
+        return mine.union(*map(looked_up, table.get_children()))
+
+    return looked_up(symtable.symtable(ast.unparse(line), "<answer>", "exec"))

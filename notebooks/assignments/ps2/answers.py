@@ -9,31 +9,31 @@ TASKS = {
         points={"value": 4, "gradient": 3, "dtype": 1, "other numbers": 1},
         mistakes=[
             (
-                "fake.detach()",
-                "fake",
+                "g.detach()",
+                "g",
                 "the discriminators' loss reaches the generated image: whom would it train?",
             ),
             (
-                "judge(shrunk(fake, i)) - 1",
-                "judge(shrunk(fake.detach(), i)) - 1",
+                "miss(discriminator(g), 1)",
+                "miss(discriminator(g.detach()), 1)",
                 "no gradient is left for the generator: cut it off in one of the two losses only",
             ),
             (
-                "(judge(shrunk(real, i)) - 1).square().mean() + judge(shrunk(fake.detach(), i)).square()",
-                "judge(shrunk(real, i)).square().mean() + (judge(shrunk(fake.detach(), i)) - 1).square()",
+                "miss(discriminator(n), 1) + miss(discriminator(g.detach()), 0)",
+                "miss(discriminator(n), 0) + miss(discriminator(g.detach()), 1)",
                 "the targets are exchanged: which map is to be near 1 when it is the discriminators' turn?",
             ),
             (
-                "(judge(shrunk(fake, i)) - 1)",
-                "judge(shrunk(fake, i))",
+                "miss(discriminator(g), 1)",
+                "miss(discriminator(g), 0)",
                 "the generator's target is that of the discriminators: whom does it want to convince?",
             ),
             (
-                "(judge(shrunk(fake, i)) - 1)",
-                "(judge(shrunk(real, i)) - 1)",
+                "made + miss(discriminator(g), 1)",
+                "made + miss(discriminator(n), 1)",
                 "the generator's loss looks at the real image, which it cannot change",
             ),
-            (") / 2\n", ")\n", "the one half of the discriminators' loss is missing"),
+            ("right / 2", "right", "the one half of the discriminators' loss is missing"),
             ("2**i", "1", "every discriminator sees full size: what makes them different?"),
             ("2**i", "2 ** (i + 1)", "the first discriminator should see the image as it is"),
             (

@@ -9,13 +9,13 @@ TASKS = {
         points={"losses": 2, "derainer": 3, "discriminator": 2, "average": 2, "old gradients": 1},
         mistakes=[
             (
-                "judge(derained.detach())",
-                "judge(derained)",
+                "discriminator(derained.detach())",
+                "discriminator(derained)",
                 "the discriminator's loss reaches the derainer: where must the graph be cut?",
             ),
             (
-                "(judge(derained) - 1)",
-                "(judge(derained.detach()) - 1)",
+                "(discriminator(derained) - 1)",
+                "(discriminator(derained.detach()) - 1)",
                 "nothing of the game reaches the derainer: the graph is cut once too often",
             ),
             (
@@ -45,8 +45,8 @@ TASKS = {
             ),
             (") / 2\n", ")\n", "the one half of the discriminator's loss is missing"),
             (
-                "(judge(clean) - 1).square().mean() + judge(derained.detach()).square()",
-                "judge(clean).square().mean() + (judge(derained.detach()) - 1).square()",
+                "(real - 1).square().mean() + fake.square()",
+                "real.square().mean() + (fake - 1).square()",
                 "the discriminator's targets are exchanged",
             ),
             (

@@ -34,7 +34,7 @@ def step_grad(nets, optimizers, rainy, clean, weights, decay):
             p.grad = g
         optimizers[name].step()
     follow(nets, decay)
-    return {name: float(value) for name, value in values.items()}
+    return {name: value.item() for name, value in values.items()}
 
 
 def step_order(nets, optimizers, rainy, clean, weights, decay):
