@@ -2,9 +2,9 @@
 
 Derainers that know streaks leave veil alone, and veil is most of what is left then. It is rendered
 (data/veil.py) on means over squares of 8 x 8 pixels of clean pictures, and a network learns to
-take it off again (networks/veil.py), with exact truths. What clean pictures look like, it learns from
-them: they should show the same kind of scenes as the rainy ones. No rainy picture is needed, and
-none of the paper's losses is used: docs/experiments.md, section 8, says what was tried.
+take it off again (networks/veil.py), with exact truths. What clean pictures look like, it learns
+from them: they should show the same kind of scenes as the rainy ones. No rainy picture is needed,
+and none of the paper's losses is used: docs/experiments.md, section 8, says what was tried.
 """
 
 from __future__ import annotations
