@@ -132,7 +132,7 @@ def adapt(
     cclgan-lite derain my/rainy --weights runs/mine --out derained
 
     Veil is rendered on the clean photographs, which should show the same kind of scenes as the
-    rainy ones. Made for rain with veil; what it does to other rain was not measured.
+    rainy ones. For rain with veil only: elsewhere it takes contrast for veil, and harms.
 
     Args:
         clean: Folder of clean photographs.
