@@ -30,7 +30,7 @@ def veiled(clean: np.ndarray) -> np.ndarray:
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     root = tmp_path_factory.mktemp("scenes")
-    for folder, numbers in {"clean": range(6), "rainy": range(6, 12)}.items():
+    for folder, numbers in {"clean": range(10), "rainy": range(10, 20)}.items():
         (root / folder).mkdir()
         for i in numbers:
             scene = np.rint(255 * render_scene((4, i), 96, 128)[0]).astype(np.uint8)

@@ -20,7 +20,7 @@ from cclgan_lite.serialization import from_plain, to_plain
 
 FORMAT = "cclgan_lite derainer 1"
 DEFAULT_WEIGHTS = "light"
-TRAINED_ON = {"light": "bundled data", "demo": "bundled data"}  # the shipped ones
+TRAINED_ON = dict.fromkeys(("light", "demo", "laptop"), "bundled data")  # the shipped ones
 
 
 def derainer_bytes(derainer: Generator, dtype: torch.dtype = torch.float32) -> bytes:

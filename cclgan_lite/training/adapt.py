@@ -111,20 +111,20 @@ def squares(rgb: np.ndarray) -> np.ndarray:
 
 
 def match(clear: Sequence[np.ndarray], veiled: Sequence[np.ndarray], seed: int = 0) -> Veil:
-    """The veil that makes `clear` look like `veiled`: the best of a grid, widened.
+    """The veil that makes `clear` look like `veiled`: the best of a grid.
 
     Compared are the folders' `_looks`, each relative to what it has to be.
     """
     goal, best = _looks(veiled), None
-    grid = product((0.1, 0.2, 0.4, 0.8, 1.3, 2.0), (0.3, 0.36, 0.42, 0.5, 0.6, 0.7, 0.8))
-    for depth, airlight in grid:
+    depths, airlights = (0.2, 0.4, 0.8, 1.3, 2.0, 3.0), (0.3, 0.36, 0.42, 0.5, 0.6, 0.7, 0.8)
+    for depth, airlight in product(depths, airlights):
+        ranges = Veil((depth / 3, depth), (0.8 * airlight, 1.2 * airlight))
         rng = np.random.default_rng([seed, 1])
-        ranges = (0.5 * depth, depth), (0.85 * airlight, 1.15 * airlight)
-        error = np.square(_looks([_veiled(x, *ranges, rng) for x in clear]) / goal - 1).sum()
+        looks = _looks([_veiled(x, ranges, rng) for x in clear])
+        error = np.square(looks / goal - 1).sum()
         if best is None or error < best[0]:
-            best = error, depth, airlight
-    _, depth, airlight = best
-    return Veil((depth / 3, 2 * depth), (0.9 * airlight, min(0.95, 1.6 * airlight)))
+            best = error, ranges
+    return best[1]
 
 
 def learn(
@@ -145,7 +145,7 @@ def learn(
         truth = [
             _window(clear[rng.integers(len(clear))], size, rng) for _ in range(settings.batch)
         ]
-        given = _tensor([_veiled(x, ranges.depth, ranges.airlight, rng) for x in truth])
+        given = _tensor([_veiled(x, ranges, rng) for x in truth])
         for group in optimizer.param_groups:
             group["lr"] = settings.lr * min(1, 2 * (1 - step / settings.steps))
         output = take_veil(given, network.coefficients(given))
@@ -161,13 +161,8 @@ def learn(
     network.load_state_dict(averaged)
 
 
-def _veiled(
-    clear: np.ndarray,
-    depth: tuple[float, float],
-    airlight: tuple[float, float],
-    rng: np.random.Generator,
-) -> np.ndarray:
-    haze, light = veil(clear, depth, airlight, rng, STRIDE)
+def _veiled(clear: np.ndarray, ranges: Veil, rng: np.random.Generator) -> np.ndarray:
+    haze, light = veil(clear, ranges.depth, ranges.airlight, rng, STRIDE)
     left = rng.uniform(0, LEFT) * rng.random(haze.shape)  # of streaks
     return compose(clear, left, haze, light)
 
