@@ -49,6 +49,3 @@ c.FileNameCollectorPlugin.named_regexp = (
     r"(?!.*\.ipynb_checkpoints)(?P<student_id>[\w.@+-]+?)(?:\.ipynb|/.*\.ipynb)$"
 )
 c.ExtractorPlugin.zip_ext = [".zip"]
-
-# Nothing that a student wrote runs in the browser of a teacher.
-c.HTMLExporter.sanitize_html = True

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from base64 import b64decode
 from html import unescape
 from pathlib import Path
 
 import nbformat
 from nbgrader.preprocessors import NbGraderPreprocessor
+from nbgrader.utils import is_locked
 from traitlets import Integer
 
 from grader import ask, inside
@@ -20,6 +20,8 @@ from grader.submission import grade_id, literal, restored, taken_out
 
 PROGRAM = Path(inside.__file__)
 SHOWN = ("image/png", "image/jpeg", "text/plain")  # nothing that a browser would run
+TAG = re.compile(r"<(?=[a-zA-Z/!?])")
+BASE64 = re.compile(r"[\w+/=\s]*", re.ASCII)
 PICTURE = re.compile(r'<img alt="([^"]*)"[^>]*src="data:image/png;base64,([\w+/=]+)">')
 
 
@@ -45,6 +47,8 @@ class Grade(NbGraderPreprocessor):
         ours = sheet(resources["nbgrader"]["assignment"])
         verdicts = grade(ours, nb, self.task_seconds)
         for cell in nb.cells:
+            if cell.cell_type == "markdown" and not is_locked(cell):
+                cell.source = TAG.sub("&lt;", cell.source)  # a text, not a page
             for task, verdict in verdicts.items():
                 if grade_id(cell) == check_id(task):
                     cell.outputs = shown(verdict, ours.tasks[task])
@@ -114,11 +118,13 @@ def shown(verdict: Verdict, task: Task | Choice) -> list:
 
 def _harmless(output):
     """An output without HTML and scripts; our figures become pictures."""
-    if output.output_type in ("stream", "error"):
+    if output.output_type == "error":
         return output
+    if output.output_type == "stream":
+        return nbformat.v4.new_output("stream", name="stdout", text=output.text)
     if found := PICTURE.search(output.data.get("text/html", "")):
-        b64decode(found[2], validate=True)
         data, alt = {"image/png": found[2]}, {"image/png": {"alt": unescape(found[1])}}
         return nbformat.v4.new_output("display_data", data=data, metadata=alt)
-    data = {kind: text for kind, text in output.data.items() if kind in SHOWN}
+    data = {kind: output.data[kind] for kind in SHOWN if kind in output.data}
+    data = {k: v for k, v in data.items() if k == "text/plain" or BASE64.fullmatch(v)}
     return nbformat.v4.new_output("display_data", data=data) if data else None
