@@ -28,8 +28,8 @@ from cclgan_lite.training.trainer import resume, train
 
 # Mean PSNR and SSIM (Y) of the bundled test, seeds 0 to 2 (lab notebook, section 7): without the
 # paper's losses, same seeds and steps, and with them.
-WITHOUT_LOSSES = {"psnr_y": 0.0, "ssim_y": 0.0}
-WITH_LOSSES = {"psnr_y": 0.0, "ssim_y": 0.0}
+WITHOUT_LOSSES = {"psnr_y": 32.31, "ssim_y": 0.9394}
+WITH_LOSSES = {"psnr_y": 32.32, "ssim_y": 0.9395}
 OURS, FILTER = "CCLGAN, this run", "classical filter"
 
 
