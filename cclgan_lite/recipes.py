@@ -128,7 +128,7 @@ PAPERS = ("adversarial", "lcl", "intra", "inter")
 DEMO = replace(
     REHEARSAL,
     method=CCLGAN(
-        generator=RestorationConfig(filters=24, blocks=4, taps=("down2", "block2")),
+        generator=RestorationConfig(24, 4, "bilinear", taps=("down2", "block2")),
         discriminator=LAPTOP.method.discriminator,
         discriminator_speed=20.0,  # they start late, when the learning rate has fallen
         embedder="tiny-rain-clip",

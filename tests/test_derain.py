@@ -122,6 +122,7 @@ CONFIGS = {
     "flat": FlatConfig(8, 1, taps=()),
     "detail": FlatConfig(8, 1, "none", detail=True, taps=()),
     "veil": RestorationConfig(8, 1, veil=4, taps=()),
+    "bilinear": RestorationConfig(8, 1, "bilinear", taps=()),
 }
 
 

@@ -67,3 +67,8 @@ def blur_down(x: Tensor) -> Tensor:
 def blur_up(x: Tensor) -> Tensor:
     """Twice the size, blurred."""
     return blur(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+
+
+def bilinear_up(x: Tensor) -> Tensor:
+    """Twice the size, interpolated."""
+    return F.interpolate(x, scale_factor=2.0, mode="bilinear")
