@@ -157,7 +157,9 @@ def test_every_value_is_checked_with_its_range(pairs, flag, message, capsys):
     out = pairs / "run"
     with pytest.raises(SystemExit) as stop:
         cli.main(["train", *TINY, *folders(pairs), "--out", str(out), *flag.split()])
-    told = " ".join((capsys.readouterr().err + str(stop.value)).replace("│", " ").split())
+    told = " ".join(
+        (capsys.readouterr().err + str(stop.value)).replace("│", " ").replace("|", " ").split()
+    )
     assert message in told and "Traceback" not in told
     assert not out.exists()
 
@@ -191,7 +193,6 @@ def test_pictures_that_teach_nothing_are_refused(pairs):
         fails(["train", *TINY, *same, *out], "the same pictures")
     with pytest.raises(SystemExit, match="0.png are the same file"):
         cli.main(["evaluate", *same])
-    fails(["evaluate", "--rainy", same[1], "--clean", same[1]], "for the rainy and for the clean")
     assert not (pairs / "run").exists()
 
 

@@ -21,11 +21,8 @@ def pair_files(rainy_dir: str | Path, clean_dir: str | Path) -> list[Pair]:
 
     Raises:
         ImageError: lists every picture without partner, every doubled name or number, every
-            unreadable file, every pair of different sizes, and every pair of two equal files.
+            unreadable file, and every pair of different sizes.
     """
-    if Path(rainy_dir).exists() and Path(clean_dir).exists():
-        if Path(rainy_dir).samefile(clean_dir):
-            raise ImageError(f"{rainy_dir} is given for the rainy and for the clean pictures.")
     rainy, clean = list_images(rainy_dir), list_images(clean_dir)
     key = _number if {p.stem for p in rainy}.isdisjoint(p.stem for p in clean) else _name
     problems: list[str] = []
@@ -39,16 +36,17 @@ def pair_files(rainy_dir: str | Path, clean_dir: str | Path) -> list[Pair]:
                 problems.append(f"{one} is {size[1]}x{size[0]}, {two} is {other[1]}x{other[0]}")
         except ImageError as error:
             problems.append(str(error))
-    problems += [f"{one} and {two} are the same file" for one, two in equal_files(pairs)]
     if problems:
         head = f"The pictures of {rainy_dir} and {clean_dir} do not pair up:"
         raise ImageError("\n  ".join([head, *problems]))
     return pairs
 
 
-def equal_files(pairs: Iterable[Pair]) -> list[tuple[Path, Path]]:
-    """The pairs whose files hold the same, byte by byte: no rain, or no truth."""
-    return [(a, b) for _, a, b in pairs if filecmp.cmp(a, b, shallow=False)]
+def refuse_equal_files(pairs: Iterable[Pair]) -> None:
+    """ImageError that lists the pairs whose files hold the same: no rain, or no truth."""
+    if same := [(a, b) for _, a, b in pairs if filecmp.cmp(a, b, shallow=False)]:
+        lines = [f"{one} and {two} are the same file" for one, two in same]
+        raise ImageError("\n  ".join(["There is no rain, or no truth, in these pairs:", *lines]))
 
 
 def equal_contents(first: Sequence[Path], second: Sequence[Path]) -> bool:

@@ -7,7 +7,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import NamedTuple
 
-from cclgan_lite.data.pairs import Pair, pair_files
+from cclgan_lite.data.pairs import Pair, pair_files, refuse_equal_files
 from cclgan_lite.device import pick_device
 from cclgan_lite.evaluation.classical import classical_filter
 from cclgan_lite.evaluation.datasets import dataset_pairs, refuse_leaks, training_data
@@ -91,6 +91,7 @@ def evaluate(
         about, pairs = {"dataset": str(rainy), "split": None}, pair_files(rainy, clean)
     else:
         about, pairs = dataset_pairs(dataset, split)
+    refuse_equal_files(pairs)
     refuse_unwritable(report)
     systems = [
         find_system(name, pairs, about["dataset"], device)
