@@ -60,6 +60,22 @@ def test_item_k_depends_on_seed_and_k_alone(tmp_path):
         assert -1 <= forward[0][name].min() and forward[0][name].max() <= 1
 
 
+def test_the_clean_partner_says_nothing_of_the_rainy_picture(tmp_path):
+    """Unpaired at random: chi square of independence, 9 degrees of freedom, 27.9 at one in 1000."""
+    rainy = write(tmp_path / "rainy", [f"{i}.png" for i in range(4)])
+    clean = write(tmp_path / "clean", [f"{i}.png" for i in range(4)])
+    data = UnpairedFolders(rainy, clean)
+    of_rainy, of_position = np.zeros((4, 4)), np.zeros((4, 4))
+    for k in range(4000):
+        one, two = (int(path.stem) for path in data.choose(k)[0].values())
+        of_rainy[one, two] += 1
+        of_position[k % 4, two] += 1
+    for table in (of_rainy, of_position):
+        expected = table.sum(1, keepdims=True) * table.sum(0) / table.sum()
+        assert ((table - expected) ** 2 / expected).sum() < 27.9
+        assert table.min() > 200  # all partners come, about 250 times each
+
+
 def test_cache_changes_nothing_but_speed(folders):
     augment = Augment(resize=20, crop=16)
     cached = UnpairedFolders(*folders, augment)

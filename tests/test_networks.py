@@ -107,6 +107,30 @@ def test_discriminator(norm, high_pass_input):
     torch.testing.assert_close(again, features)
 
 
+def test_discriminator_taps_are_raw_outputs_before_the_norm():
+    torch.manual_seed(0)
+    config = DiscriminatorConfig(filters=4, taps=("conv1", "conv2", "conv3"))
+    network, image = PatchDiscriminator(config), torch.rand(1, 3, 48, 48)
+    first, second, third = (network.convs[tap] for tap in config.taps)
+    one = first(image)
+    two = second(F.leaky_relu(one, 0.2))
+    mean, variance = two.mean((2, 3), keepdim=True), two.var((2, 3), correction=0, keepdim=True)
+    three = third(F.leaky_relu((two - mean) / (variance + 1e-5).sqrt(), 0.2))
+    _, features = network(image, config.taps)
+    for tap, by_hand in zip(config.taps, (one, two, three), strict=True):
+        torch.testing.assert_close(features[tap], by_hand)
+
+
+def test_spectral_norm_holds_every_convolution():
+    torch.manual_seed(0)
+    network = PatchDiscriminator(DiscriminatorConfig(filters=4, norm="spectral"))
+    for _ in range(50):  # a step of the power iteration each
+        network(torch.rand(1, 3, 48, 48))
+    for name, conv in network.convs.items():
+        largest = torch.linalg.matrix_norm(conv.weight.flatten(1), 2).item()
+        assert largest == pytest.approx(1, abs=0.02), name
+
+
 @pytest.mark.parametrize("layers, patch", [(1, 16), (2, 34), (3, 70)])
 def test_discriminator_receptive_field(layers, patch):
     judge = PatchDiscriminator(DiscriminatorConfig(filters=4, layers=layers, norm="none"))

@@ -30,6 +30,17 @@ def test_paper_is_the_published_set_up():
     assert method.adversarial.form == "lsgan" and method.intra.form == method.inter.form == "ratio"
 
 
+def test_cyclegan_and_cut_are_the_published_ones():
+    weights = {
+        name: {key: term.weight for key, term in RECIPES[name].method.terms().items()}
+        for name in ("cyclegan", "cut")
+    }
+    # lambda and lambda_idt; our terms are means of two directions where CycleGAN adds them, and
+    # so is the adversarial one: the same ratios.
+    assert weights["cyclegan"] == {"adversarial": 1, "cycle": 10, "identity": 5}
+    assert weights["cut"] == {"adversarial": 1, "lcl": 1}
+
+
 @pytest.mark.parametrize(
     "name, terms",
     [

@@ -22,7 +22,7 @@ from cclgan_lite.data.folders import Augment
 from cclgan_lite.data.images import ImageError
 from cclgan_lite.inference.weights import derainer_bytes, load_derainer
 from cclgan_lite.losses import LCL, InterCCL
-from cclgan_lite.methods.cclgan import CCLGAN
+from cclgan_lite.methods import CCLGAN, CycleGAN
 from cclgan_lite.networks import DiscriminatorConfig, GeneratorConfig, ResNetGenerator
 from cclgan_lite.training.config import Config
 from cclgan_lite.training.run import Run, RunError, read_history
@@ -293,6 +293,26 @@ def test_learning_rate_schedule_and_average():
         torch.testing.assert_close(trainer.averaged.stem.weight, slow.lerp(live, 1 - decay))
         rates.append(trainer.optimizers["generators"].param_groups[0]["lr"])
     assert rates == pytest.approx([1.0] * 6 + [0.8, 0.6, 0.4, 0.2])
+
+
+@pytest.mark.parametrize(
+    "decay_from, rates",
+    [
+        (0.2, [1, 1, 1, 7 / 8, 6 / 8, 5 / 8, 4 / 8, 3 / 8, 2 / 8, 1 / 8]),
+        (0.0, [1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1]),
+        (1.0, [1] * 10),
+    ],
+)
+def test_the_learning_rate_falls_to_nothing_over_the_rest(decay_from, rates):
+    method = CycleGAN(TINY.method.generator, TINY.method.discriminator, discriminator_speed=3.0)
+    trainer = Trainer(
+        replace(TINY, method=method, lr=1.0, decay_from=decay_from), 10, torch.device("cpu")
+    )
+    batch = {name: torch.rand(1, 3, 48, 48) for name in ("rainy", "clean")}
+    for rate in rates:
+        trainer.train_step(batch)
+        for player, speed in (("generators", 1), ("discriminators", 3)):
+            assert trainer.optimizers[player].param_groups[0]["lr"] == pytest.approx(speed * rate)
 
 
 def test_every_step_draws_new_patches():

@@ -6,6 +6,7 @@ Each is recomputed from the step's own networks with plain calls, as the equatio
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from cclgan_lite.losses import LCL, InterCCL, IntraCCL, inter_ccl, intra_ccl
 from cclgan_lite.losses.lcl import CODE_ROLES
+from cclgan_lite.losses.pixel import cycle, identity, rederain, rehearsal, transplant
 from cclgan_lite.methods.cclgan import CCLGAN
 from cclgan_lite.networks import DiscriminatorConfig, GeneratorConfig
 from cclgan_lite.training.step import Step
@@ -164,3 +166,20 @@ def test_few_patches_at_shared_random_places():
     LCL(patches=4)(scene.step)
     assert seen[0] == seen[1] and seen[2] == seen[3]  # key and query at the same places
     assert seen[0] != seen[2]
+
+
+@pytest.mark.parametrize(
+    "term, images, value",
+    [
+        (cycle(1.0), {"rerained": 4, "rainy": 1, "rederained": 9, "clean": 2}, (3 + 7) / 2),
+        (identity(1.0), {"identity_clean": 4, "clean": 2, "identity_rainy": 9, "rainy": 1}, 5),
+        (rederain(1.0), {"rederained": 9, "clean": 2}, 7),
+        (rehearsal(1.0), {"derained_rendered": 9, "practice": 2}, 7 - 0.05),  # Huber, beta 0.1
+        (transplant(1.0), {"derained_transplanted": 9, "clean": 2}, 7 - 0.05),
+    ],
+    ids=["cycle", "identity", "rederain", "rehearsal", "transplant"],
+)
+def test_pixel_terms_compare_the_images_of_their_names(term, images, value):
+    """Any other image is not there, or gives another number."""
+    step = SimpleNamespace(image=lambda name: torch.full((1, 3, 4, 4), float(images[name])))
+    assert {k: v.item() for k, v in term(step).items()} == {term.trains: pytest.approx(value)}
