@@ -80,8 +80,12 @@ BASES = {
     "CycleGAN": [Config(method=CycleGAN(generator=SMALL, discriminator=JUDGE), **CLOUDY)],
     "CUT": [
         Config(
-            method=CUT(generator=SMALL, discriminator=JUDGE, projection=4, lcl=LCL(
-                weight=1.0, patches=8, roles=CUT().lcl.roles)),
+            method=CUT(
+                generator=SMALL,
+                discriminator=JUDGE,
+                projection=4,
+                lcl=LCL(weight=1.0, patches=8, roles=CUT().lcl.roles),
+            ),
             **CLOUDY,
         )  # fmt: skip
     ],
