@@ -53,12 +53,12 @@ if spec is None or spec.origin is None:  # nothing, or a mere folder of the name
         raise ModuleNotFoundError(
             "cclgan_lite is not installed in this kernel: see Start in README.md"
         )
-    with open("kept.txt", "w") as file:  # Colab's own builds stay as they are
+    with open("kept.txt", "w") as file:  # Colab's builds and widgets stay
         for name in ("torch", "torchvision", "numpy"):
             print(f"{{name}}=={{version(name)}}", file=file)
     subprocess.run(
         [sys.executable, "-m", "pip", "install", "-q", "-c", "kept.txt",
-         "cclgan_lite @ git+{repository}"],  # with Colab's own widgets
+         "cclgan_lite @ git+{repository}"],
         check=True,
     )
     importlib.invalidate_caches()

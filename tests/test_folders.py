@@ -61,7 +61,7 @@ def test_item_k_depends_on_seed_and_k_alone(tmp_path):
 
 
 def test_the_clean_partner_says_nothing_of_the_rainy_picture(tmp_path):
-    """Unpaired at random: chi square of independence, 9 degrees of freedom, 27.9 at one in 1000."""
+    """Unpaired at random: chi square of independence, 9 degrees of freedom, 27.9 at .001."""
     rainy = write(tmp_path / "rainy", [f"{i}.png" for i in range(4)])
     clean = write(tmp_path / "clean", [f"{i}.png" for i in range(4)])
     data = UnpairedFolders(rainy, clean)
