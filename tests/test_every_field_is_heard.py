@@ -28,6 +28,7 @@ from cclgan_lite.training.trainer import _prepare
 
 ELSEWHERE = {
     "start": "test_rehearsal.py",
+    "method.lcl.mirrored": "test_family.py: FastCUT's",
     "recursive": "test_run.py: another set of pictures",
     "log_every": "test_run.py: when, not what",
     "sample_every": "test_run.py: when, not what",
@@ -39,6 +40,7 @@ ELSEWHERE = {
 OTHER = {  # of fields whose values are names
     "method.embedder": ["tiny-rain-clip"],
     "onset.terms": [("adversarial",)],
+    "method.discriminator.layers": [2],  # more need larger crops
     **{f"method.{name}.trains": ["derainer", "generators"] for name in (
         "cycle", "identity", "rederain", "rehearsal", "transplant")},
 }  # fmt: skip
@@ -69,7 +71,7 @@ def everything(form: Literal["ratio", "infonce"], generator: Any) -> Config:
         rehearsal=rehearsal(1.0),
         transplant=transplant(1.0),
     )
-    return Config(method=method, onset=Onset(("lcl",), begin=0.34, full=0.67), **CLOUDY)
+    return Config(method=method, onset=Onset(("lcl",), begin=0.34, full=0.5), **CLOUDY)
 
 
 BASES = {
@@ -91,6 +93,11 @@ BASES = {
     ],
 }
 RAIN_ONLY = ("shower", "leaves", "onset")  # heard by losses that the neighbours do not have
+UNREAD_TAPS = {  # of losses that a neighbour does not have
+    "CCLGAN": set(),
+    "CycleGAN": {"method.generator.taps", "method.discriminator.taps"},
+    "CUT": {"method.discriminator.taps"},
+}
 
 
 def others(path: str, owner: Any) -> list[Any]:
@@ -164,7 +171,7 @@ def test_every_field_is_heard(method, tmp_path):
     silent = [path for path, heard in paths.items() if True not in heard and path not in ELSEWHERE]
     if method != "CCLGAN":
         silent = [path for path in silent if path.partition(".")[0] not in RAIN_ONLY]
-    assert not silent
+    assert not set(silent) - UNREAD_TAPS[method]
 
 
 def test_a_field_that_is_not_heard_is_found(tmp_path, monkeypatch):
