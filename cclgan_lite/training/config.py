@@ -67,6 +67,6 @@ class Config:
             raise ValueError("pictures are zoomed while loading: leave out --resident")
         if self.resident and self.shower.share:
             raise ValueError("rendered rain is made while loading: leave out --resident")
-        judge = getattr(self.method, "discriminator", None)
-        if judge and self.augment.crop < (least := 3 * 2**judge.layers):
+        network = getattr(self.method, "discriminator", None)
+        if network and self.augment.crop < (least := 3 * 2**network.layers):
             raise ValueError(f"crop must be at least {least} for this discriminator")
