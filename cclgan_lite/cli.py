@@ -11,8 +11,10 @@ import re
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import redirect_stderr
 from dataclasses import replace
-from functools import partial
+from functools import partial, wraps
+from io import StringIO
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -359,9 +361,7 @@ def main(arguments: list[str] | None = None) -> None:
             "clip-probe": clip_probe,
             "demo": demo,
         }
-        tyro.extras.subcommand_cli_from_dict(
-            commands, prog="cclgan-lite", description=DESCRIPTION, args=arguments
-        )
+        _parsed(commands, arguments)()
     except (RunError, OSError, ValueError, FloatingPointError) as error:
         sys.exit(f"cclgan-lite: {error}")
     except torch.cuda.OutOfMemoryError:
@@ -371,6 +371,34 @@ def main(arguments: list[str] | None = None) -> None:
             "cclgan-lite: interrupted; nothing that was written is lost, and a training goes "
             "on from its last checkpoint with --resume"
         )
+
+
+def _parsed(commands: dict[str, Callable], arguments: list[str]) -> Callable[[], None]:
+    """The command asked for with its arguments, ready to be called.
+
+    Raises ValueError that names the flag of a value which a recipe refuses. tyro draws a box
+    around its own name for it, and wraps the lines.
+    """
+
+    def later(command: Callable) -> Callable:
+        return wraps(command)(lambda *values, **named: partial(command, *values, **named))
+
+    told = StringIO()
+    try:
+        with redirect_stderr(told):
+            return tyro.extras.subcommand_cli_from_dict(
+                {name: later(command) for name, command in commands.items()},
+                prog="cclgan-lite",
+                description=DESCRIPTION,
+                args=arguments,
+            )
+    except SystemExit:
+        lines = (line.strip("│─╭╮╰╯| \n") for line in told.getvalue().splitlines())
+        words = " ".join(line for line in lines if line)
+        if found := re.search(r"Error parsing \S*config\.(\S+): (.+?) For full helptext", words):
+            raise ValueError(f"--{found[1]}: {found[2]}") from None
+        sys.stderr.write(told.getvalue())
+        raise
 
 
 def _default_config(arguments: list[str]) -> Config:

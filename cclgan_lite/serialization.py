@@ -8,7 +8,7 @@ that a new method needs no entry anywhere.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 import cattrs
@@ -52,9 +52,17 @@ def _leaves(plain: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _converter() -> cattrs.Converter:
-    # Made anew each time: subclasses that were defined meanwhile belong to the union.
+    return _converter_of(frozenset(_family(NetworkConfig) | _family(Method)))
+
+
+@lru_cache(maxsize=1)  # a second or two to make; new subclasses ask for another
+def _converter_of(classes: frozenset[type]) -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True)
     tagged = partial(configure_tagged_union, tag_name="kind")
     for base in (NetworkConfig, Method):
         include_subclasses(base, converter, union_strategy=tagged)
     return converter
+
+
+def _family(base: type) -> set[type]:
+    return {base}.union(*map(_family, base.__subclasses__()))

@@ -11,6 +11,20 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one thread for each worker, before to
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
+
+settings.register_profile(
+    "ci",
+    max_examples=60,
+    derandomize=True,  # the same cases each time; the campaign draws its own
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    database=None,
+)
+settings.register_profile(
+    "campaign", settings.get_profile("ci"), max_examples=13_000, derandomize=False
+)
+settings.load_profile("ci")
 
 DATA = Path(os.environ.get("CCLGAN_DATA", Path(__file__).parents[2] / "shared" / "data"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -142,9 +143,12 @@ def test_a_flag_that_cannot_be_meant_is_told_before_there_is_a_run(pairs, flags,
 @pytest.mark.parametrize(
     ("flag", "message"),
     [
-        ("--method.lcl.temperature 0", "temperature must be above 0, not 0.0"),
+        ("--method.lcl.temperature 0", "--method.lcl: temperature must be above 0, not 0.0"),
         ("--method.intra.weight -1", "weight must be at least 0, not -1.0"),
-        ("--method.generator.taps conv9", "no tap ['conv9']; there are"),
+        (
+            "--method.generator.taps conv9",
+            "cclgan-lite: --method.generator: taps: no tap ['conv9']; there are",
+        ),
         ("--method.generator.filters 0", "filters must be at least 1, not 0"),
         ("--decay-from 2", "decay_from must be in [0, 1], not 2.0"),
         ("--betas 0.5 1", "betas must be in [0, 1), not 0.5 1.0"),
@@ -160,7 +164,7 @@ def test_every_value_is_checked_with_its_range(pairs, flag, message, capsys):
     told = " ".join(
         (capsys.readouterr().err + str(stop.value)).replace("│", " ").replace("|", " ").split()
     )
-    assert message in told and "Traceback" not in told
+    assert message in told and not re.search("Traceback|dummy", told)
     assert not out.exists()
 
 
@@ -182,7 +186,7 @@ def test_a_run_whose_pictures_were_moved_goes_on(pairs):
     cli.main(["train", "--resume", *out, *there])
     assert Run.read(pairs / "run").clean == pairs / "new_clean"
     (pairs / "new_clean/0.png").unlink()
-    fails(["train", "--resume", *out], "added to, removed from or renamed")
+    fails(["train", "--resume", *out], "added to, removed from, renamed")
 
 
 def test_pictures_that_teach_nothing_are_refused(pairs):

@@ -7,6 +7,7 @@ import json
 import os
 import random
 import runpy
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -20,7 +21,7 @@ from PIL import Image
 from prepare import Take, main
 from prepare import dataset as layout
 from prepare.archives import ArchiveError
-from prepare.pair_rules import Item, Picture, role_of, split_of
+from prepare.pair_rules import ByList, ByName, Item, Picture, role_of, split_of
 from prepare.selection import choose, drawn, hold_out, leaks, part_scenes
 from test_archives import tarred, zipped
 from test_download import server  # noqa: F401
@@ -707,8 +708,9 @@ def test_a_killed_preparation_goes_on(tmp_path, function, after):
     assert done.returncode == 9, done.stderr
     assert (out / ".unfinished").is_dir() and not (out / "manifest.json").exists()
     written = {p: p.stat().st_ino for p in out.glob("*/*/*.png")}
-    with pytest.raises(ValueError, match="unfinished data set made with {.seed.: 0}"):
-        prepare(MINI, source, out, seed=5)
+    if written:
+        with pytest.raises(ValueError, match="unfinished data set made with {.seed.: 0}"):
+            prepare(MINI, source, out, seed=5)
     prepare(MINI, source, out)
     assert written == {p: p.stat().st_ino for p in written}  # what was done was not done again
     fresh = prepare(MINI, source, tmp_path / "fresh")
@@ -716,6 +718,29 @@ def test_a_killed_preparation_goes_on(tmp_path, function, after):
     assert sorted(p.relative_to(out) for p in out.rglob("*")) == sorted(
         p.relative_to(tmp_path / "fresh") for p in (tmp_path / "fresh").rglob("*")
     )
+
+
+def test_a_failed_start_does_not_block_its_remedy(tmp_path):
+    source = write(tmp_path / "in", LAYOUTS["norain in both folders"]())
+    next(source.rglob("norain*.png")).unlink()
+    with pytest.raises(ImageError, match="--allow-incomplete"):
+        prepare(MINI, source, tmp_path / "out")
+    assert prepare(MINI, source, tmp_path / "out", allow_incomplete=True)["files"]
+
+
+def test_an_archive_beside_its_unpacked_copy_is_told(tmp_path):
+    source = write(tmp_path / "in", LAYOUTS["X2, in two zips"]())
+    archive = next(source.glob("*.zip"))
+    shutil.unpack_archive(archive, source)
+    with pytest.raises(ValueError, match=f"{archive.name} and its unpacked copy"):
+        prepare(MINI, source, tmp_path / "out")
+
+
+def test_missing_truths_and_lists_are_named():
+    found, problems = ByName()([f"rain/{n}.png" for n in range(3)])
+    assert not found and problems == ["3 rainy pictures, and not one truth: its files are missing"]
+    lists = ByList({"train": r"^real_world\.txt$"}, scene="x")
+    assert lists(["a.png"], str) == ([], ["the list real_world.txt is missing"])
 
 
 def test_copies_where_there_are_no_hard_links(tmp_path, monkeypatch):
@@ -807,7 +832,9 @@ def test_what_is_wrong_is_listed_or_left_out_on_request(tmp_path, change, messag
 
 def test_thousands_of_problems_are_counted_not_printed(tmp_path):
     files = pairs("train/rain/{}.png", "train/norain/{}.png", range(50))
-    source = write(tmp_path / "in", {n: c for n, c in files.items() if "norain" not in n})
+    source = write(
+        tmp_path / "in", {n: c for n, c in files.items() if "norain/" not in n or "/0." in n}
+    )
     with pytest.raises(ImageError, match=r"and \d+ more") as error:
         prepare(MINI, source, tmp_path / "out")
     assert len(str(error.value).splitlines()) < 30
@@ -815,6 +842,7 @@ def test_thousands_of_problems_are_counted_not_printed(tmp_path):
 
 def test_names_that_collide_are_told(tmp_path):
     files = {"real_world.txt": b"a/real_world/1/x.png b/1.png\na/real_world/2/x.png b/2.png"}
+    files["real_test_1000.txt"] = b""
     for n in (1, 2):
         files |= {f"a/real_world/{n}/x.png": encode(rained(n)), f"b/{n}.png": encode(scene(n))}
     with pytest.raises(ImageError, match="would both become train/rainy/x.png"):

@@ -222,8 +222,13 @@ def test_killed_after_the_last_checkpoint(folders, tmp_path):
 
 def test_changed_data_is_noticed(folders, tmp_path):
     train(replace(TINY, steps=2), *folders, tmp_path / "run", device="cpu")
-    (folders[1] / "0.png").rename(folders[1] / "new.png")
-    with pytest.raises(RunError, match="added to, removed from or renamed"):
+    kept = (folders[1] / "0.png").rename(tmp_path / "kept.png")
+    shutil.copy(folders[1] / "1.png", folders[1] / "0.png")  # the same name and size
+    with pytest.raises(RunError, match="renamed or changed"):
+        resume(tmp_path / "run", device="cpu")
+    kept.rename(folders[1] / "new.png")
+    (folders[1] / "0.png").unlink()
+    with pytest.raises(RunError, match="added to, removed from, renamed"):
         resume(tmp_path / "run", device="cpu")
 
 
@@ -265,17 +270,18 @@ def test_bfloat16_trains_every_parameter():
         assert name.startswith("embedder") or parameter.grad is not None, name
 
 
-def test_a_diverging_run_stops_and_keeps_its_checkpoint(folders, tmp_path, monkeypatch):
+@pytest.mark.parametrize("loss", ["lcl", "adversarial", "inter"])
+def test_a_diverging_run_stops_and_keeps_its_checkpoint(folders, tmp_path, monkeypatch, loss):
     original = Trainer.train_step
 
     def diverge(self, batch):
         losses, step = original(self, batch)
         if self.step >= 5:
-            losses["lcl/generators"] = losses["lcl/generators"] * float("nan")
+            losses[f"{loss}/generators"] = losses[f"{loss}/generators"] * float("nan")
         return losses, step
 
     monkeypatch.setattr(Trainer, "train_step", diverge)
-    with pytest.raises(FloatingPointError, match="lcl/generators"):
+    with pytest.raises(FloatingPointError, match=rf"^not finite: {loss}/generators at step 5;"):
         train(TINY, *folders, tmp_path / "run", device="cpu")
     assert [p.name for p in Run.read(tmp_path / "run").checkpoints()] == ["000002", "000004"]
 

@@ -31,6 +31,8 @@ from cclgan_lite.data.shower import Shower
 from cclgan_lite.data.unpaired import recorded_kind
 from cclgan_lite.validation import at_least, check
 
+BEGINNING = 4096  # bytes by which a file is known again
+
 
 @dataclass(frozen=True)
 class Augment:
@@ -126,12 +128,18 @@ class UnpairedFolders(Dataset):
         self._cache: dict[Path, np.ndarray] = {}
 
     def fingerprint(self) -> str:
-        """Changes when a file is added, removed or renamed: then item k is another item."""
-        names = [
-            [path.relative_to(self.folders[name]).as_posix() for path in files]
-            for name, files in self.files.items()
-        ]
-        return sha256(repr(names).encode()).hexdigest()
+        """Changes when a file is added, removed, renamed or another: then item k is another item.
+
+        Contents are told by their beginnings, which a picture that broke off has in common with
+        the whole one that replaces it.
+        """
+        digest = sha256()
+        for name, files in self.files.items():
+            for path in files:
+                place = path.relative_to(self.folders[name]).as_posix()
+                with open(path, "rb") as file:
+                    digest.update(repr((name, place, file.read(BEGINNING))).encode())
+        return digest.hexdigest()
 
     def images(self) -> list[str]:
         """The names of the images of an item."""

@@ -106,6 +106,9 @@ def read_results(paths: Sequence[Path]) -> list[dict]:
             result = json.loads(Path(path).read_text(encoding="utf-8"))
             if not {"n", "psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb"} <= result.keys():
                 raise ValueError
+            words = ("dataset", "split", "protocol", "system")
+            if not all(isinstance(result.get(word), str | None) for word in words):
+                raise ValueError
         except (ValueError, AttributeError) as error:
             raise ValueError(f"{path} is no result file of `evaluate --json`") from error
         results.append({"system": Path(path).stem, **result})

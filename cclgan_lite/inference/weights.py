@@ -72,11 +72,12 @@ def load_derainer(name_or_path: str | PathLike, device: torch.device | str = "cp
             f"{path} is damaged or from another version of cclgan_lite ({error}): give one "
             "written by this"
         ) from error
+    with torch.device("meta"):  # what a file claims costs no memory before it is seen to be true
+        described = {name: tensor.shape for name, tensor in config.build().state_dict().items()}
+    if described != {name: tensor.shape for name, tensor in tensors.items()}:
+        raise ValueError(f"{path} is damaged: it does not hold the network it describes")
     derainer = config.build()
-    try:
-        derainer.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise ValueError(f"{path} does not hold the network it describes: {error}") from error
+    derainer.load_state_dict(tensors)
     return derainer.eval().requires_grad_(False).to(device)
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from cclgan_lite.validation import at_least, check
+from cclgan_lite.validation import at_least, check, within
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class NetworkConfig:
     normalises: ClassVar[bool] = False  # whether statistics of the whole image decide the output
 
     def __post_init__(self):
-        check(self, filters=at_least(1), blocks=at_least(0))
+        check(self, filters=at_least(1), blocks=within(0, 1000))
         if unknown := set(self.taps) - set(names := self.tap_names):
             raise ValueError(f"taps: no tap {sorted(unknown)}; there are {names}")
 

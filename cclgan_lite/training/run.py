@@ -4,7 +4,8 @@
     versions.json         versions and hardware of the (last) session
     metrics.jsonl         a row per `log_every` steps: means of all losses
     samples/000500.png    rainy, derained, rerained | clean, rained, rederained
-    checkpoints/000500/   networks.safetensors, and trainer.pt: step, optimisers, data fingerprint
+    checkpoints/000500/   networks.safetensors; trainer.pt: step, optimisers, data fingerprint;
+                          sha256.json, by which a damaged file is noticed
     derainer.safetensors  the newest averaged derainer, ready for `derain --weights`
     .lock                 held by the session that trains
 
@@ -30,7 +31,7 @@ from torch import Tensor
 
 from cclgan_lite import __version__
 from cclgan_lite.device import hardware
-from cclgan_lite.files import append, write_atomically, write_json
+from cclgan_lite.files import append, sha256_of, write_atomically, write_json
 from cclgan_lite.serialization import from_plain, to_plain
 from cclgan_lite.training.config import Config
 
@@ -156,6 +157,9 @@ class Run:
             content = save(networks)  # in memory, because save_file hides what a disk complains of
             write_atomically(temporary / "networks.safetensors", lambda p: p.write_bytes(content))
             write_atomically(temporary / "trainer.pt", partial(torch.save, trainer))
+            write_json(
+                temporary / "sha256.json", {p.name: sha256_of(p) for p in _parts(temporary)}
+            )
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
@@ -172,8 +176,12 @@ class Run:
         if not (found := self.checkpoints()):
             return None
         try:
-            networks = load_file(found[-1] / "networks.safetensors")
-            trainer = torch.load(found[-1] / "trainer.pt", weights_only=True, map_location="cpu")
+            weights, rest = _parts(found[-1])
+            if (sums := found[-1] / "sha256.json").exists():  # not beside those of older versions
+                if json.loads(sums.read_text()) != {p.name: sha256_of(p) for p in (weights, rest)}:
+                    raise ValueError("its content is not what was written")
+            networks = load_file(weights)
+            trainer = torch.load(rest, weights_only=True, map_location="cpu")
         except Exception as error:
             raise RunError(
                 f"{found[-1]} cannot be read ({error}): delete it, and the run resumes from the "
@@ -194,12 +202,17 @@ class Run:
         write_atomically(self.folder / "metrics.jsonl", lambda p: p.write_text(text))
 
 
+def _parts(checkpoint: Path) -> tuple[Path, Path]:
+    return checkpoint / "networks.safetensors", checkpoint / "trainer.pt"
+
+
 def read_history(path: Path) -> list[dict[str, float]]:
-    """The rows of a metrics.jsonl; a last line cut short by a kill is left out."""
+    """The rows of a metrics.jsonl up to the first that is damaged or cut short by a kill."""
     rows = []
-    for line in path.read_text().splitlines() if path.exists() else ():
+    for line in path.read_text(errors="replace").splitlines() if path.exists() else ():
         try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
+            row = {name: float(value) for name, value in json.loads(line).items()}
+            rows.append(row | {"step": int(row["step"])})
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError):
             break
     return rows

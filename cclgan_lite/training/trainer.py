@@ -32,7 +32,7 @@ from cclgan_lite.device import pick_precision
 from cclgan_lite.files import refuse_unwritable, write_atomically
 from cclgan_lite.inference.weights import derainer_bytes, load_derainer
 from cclgan_lite.networks import NetworkConfig
-from cclgan_lite.serialization import differences
+from cclgan_lite.serialization import differences, to_plain
 from cclgan_lite.training.config import Config
 from cclgan_lite.training.parallel import Team, join
 from cclgan_lite.training.run import Run, RunError
@@ -184,6 +184,7 @@ class Trainer:
             "step": self.step,
             "total_steps": self.total_steps,
             "data": self.data,
+            "config": to_plain(self.config, Config),
             "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
         }
         run.save(self.step, state, trainer)
@@ -196,10 +197,28 @@ class Trainer:
         state, trainer = found
         if (trainer["total_steps"], trainer["data"]) != (self.total_steps, self.data):
             raise RunError(
-                f"files were added to, removed from or renamed in {run.rainy} or {run.clean}: "
-                f"bring them back to resume {run.folder}, or start a new run; if the folders were "
-                "moved, name their new places with --rainy and --clean"
+                f"files were added to, removed from, renamed or changed in {run.rainy} or "
+                f"{run.clean}: bring them back to resume {run.folder}, or start a new run; if the "
+                "folders were moved, name their new places with --rainy and --clean"
             )
+        current = to_plain(self.config, Config)
+        if apart := differences(trainer.get("config", current), current, dict):
+            raise RunError(
+                f"{run.folder / 'config.json'} was changed after training began "
+                f"({', '.join(apart)}): bring its values back, or start a new run"
+            )
+        try:
+            self._take(state, trainer["optimizers"])
+        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise RunError(
+                f"{run.checkpoints()[-1]} is damaged or of another version ({error}): delete it, "
+                "and the run resumes from the checkpoint before it"
+            ) from error
+        self.step = trainer["step"]
+        if self.team.is_main:  # in case the last session died just before
+            run.deliver(derainer_bytes(self.averaged))
+
+    def _take(self, state: dict[str, Tensor], optimizers: dict[str, dict]) -> None:
         for name, network in [*self.networks.items(), ("averaged", self.averaged)]:
             if name in self.learning or name == "averaged":
                 own = {
@@ -209,16 +228,13 @@ class Trainer:
                 }
                 network.load_state_dict(own)
         for name, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(trainer["optimizers"][name])
+            optimizer.load_state_dict(optimizers[name])
             # Moments keep the memory layout of the device that saved them. Fused Adam takes for
             # granted that they have the parameter's.
             for parameter, state in optimizer.state.items():
                 for key, value in state.items():
                     if value.shape == parameter.shape:
                         state[key] = torch.empty_like(parameter).copy_(value)
-        self.step = trainer["step"]
-        if self.team.is_main:  # in case the last session died just before
-            run.deliver(derainer_bytes(self.averaged))
 
 
 def train(
@@ -392,7 +408,12 @@ def _loop(run: Run, data: UnpairedFolders, trainer: Trainer) -> Run:
             window.setdefault(name, []).append(value)
         bar.update()
         done = trainer.step == total_steps
-        if trainer.step % config.log_every == 0 or done:
+        logged = trainer.step % config.log_every == 0 or done
+        # At every step on a CPU, but not on a GPU, which would have to be waited for, nor in a
+        # team, where one process must not stop alone: its row's average tells all at once.
+        if team.count == 1 and (logged or trainer.device.type == "cpu"):
+            _refuse_infinite(window, run, trainer.step)
+        if logged:
             means = torch.stack([torch.stack(values).float().mean() for values in window.values()])
             team.average([means])
             row = dict(zip(window, means.tolist(), strict=True))
@@ -428,6 +449,18 @@ def _told_plainly(loader: DataLoader) -> Iterator[dict[str, Tensor]]:
         yield from loader
     except ImageError as error:
         raise ImageError(str(error).split("ImageError: ")[-1].strip()) from None
+
+
+def _refuse_infinite(window: dict[str, list[Tensor]], run: Run, step: int) -> None:
+    """FloatingPointError that names each bad loss of the `window`, which ends at `step`."""
+    bad = []
+    for name, values in window.items():
+        finite = torch.stack(values).isfinite()
+        if not finite.all():
+            first = step - len(values) + 1 + int(finite.logical_not().int().argmax())
+            bad.append(f"{name} at step {first}")
+    if bad:
+        raise FloatingPointError(f"not finite: {', '.join(bad)}; {_remedy(run)}")
 
 
 def _remedy(run: Run) -> str:

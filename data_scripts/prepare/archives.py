@@ -67,11 +67,16 @@ class Source:
             for path in (Path(root, name) for name in names):
                 if _wanted(name := path.relative_to(folder).as_posix()):
                     self.files[name] = path
+        loose = set(self.files)
         for number, parts in enumerate(self.archives):
             match = ARCHIVE.fullmatch(parts[0].name)
             for member in list_archive(parts):
                 path = PurePosixPath(match["stem"] if match else parts[0].name, member)
                 if _wanted(name := str(path)):
+                    if loose & {name, member} and path.suffix.lower() != ".txt":
+                        raise ArchiveError(
+                            f"{parts[0]} and its unpacked copy are both here: move one away."
+                        )
                     safe = sha256(name.encode()).hexdigest()[:32] + path.suffix.lower()
                     self.files[name] = work / safe
                     self.packed[name] = number, member

@@ -207,7 +207,9 @@ def _begin(out: Path, settings: dict, source: Path) -> dict | None:
     """The manifest, if all is there already; else mark `out` as ours and unfinished."""
     marker, manifest = out / WORK / "settings.json", read_manifest(out)
     if marker.exists() and not manifest:
-        what, made = "an unfinished data set", json.loads(marker.read_text(encoding="utf-8"))
+        what, made = "an unfinished data set", settings
+        if any(path.name != WORK for path in out.iterdir()):  # not only what was unpacked
+            made = json.loads(marker.read_text(encoding="utf-8"))
     elif not manifest and out.exists() and any(out.iterdir()):
         raise FileExistsError(f"{out} is not empty and holds no {MANIFEST}: name a new folder.")
     else:

@@ -124,6 +124,9 @@ class ByName:
                     item = PurePosixPath(name).stem if self.versions else scene
                     clean = Picture(clean_of[place][0])
                     items.append(Item(split, item, Picture(name), clean, scene))
+        if rainy_of and not clean_of:
+            count = sum(map(len, rainy_of.values()))
+            problems = [f"{count} rainy pictures, and not one truth: its files are missing"]
         if not self.spare_clean:
             problems += [f"{names[0]} has no rainy partner" for names in lone.values()]
         problems += [
@@ -182,6 +185,9 @@ class ByList:
             for line in read(name).splitlines()
             if line.strip()
         )
+        for pattern in self.lists.values():
+            if not any(re.search(pattern, PurePosixPath(name).name) for name in names):
+                problems.append("the list " + re.sub(r"[\\^$]", "", pattern) + " is missing")
         for split, listing, line in lines:
             paths = [path.removeprefix("./").strip("/") for path in line.split()]
             files = [tails(path.count("/") + 1).get(path) for path in paths]

@@ -1,0 +1,244 @@
+"""Every fault many times, and what was lost by it: python tests/faults.py [ROUNDS].
+
+Each round is a tiny training, or another work, in a fork of this process, which meets the fault.
+It survives where the same work afterwards ends as it would have without the fault, and where what
+stopped it was a message that names a file. Needs fork, so no Windows.
+"""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from unittest.mock import patch
+
+import torch
+from noise import noise_folders
+from safetensors.torch import load_file
+from test_run import TINY
+
+from cclgan_lite.data.folders import Augment
+from cclgan_lite.data.images import ImageError
+from cclgan_lite.data.make_rain import make_rain
+from cclgan_lite.files import sha256_of
+from cclgan_lite.training.run import Run, RunError
+from cclgan_lite.training.trainer import Trainer, resume, train
+
+CONFIG = replace(TINY, augment=Augment(resize=None, crop=32), steps=8)
+FORK = multiprocessing.get_context("fork")
+
+
+class Campaign:
+    """A folder of pictures, what a training on them ends with, and faults to meet."""
+
+    def __init__(self, root: Path, seed: int = 0):
+        torch.set_num_threads(1)
+        self.root, self.random = root, random.Random(seed)
+        self.folders = noise_folders(root, 3)
+        self.rain(root / "rain whole")
+        began = time.monotonic()
+        self.fork(self.train, root / "whole").join()
+        self.seconds = time.monotonic() - began
+        self.expected = self.result(root / "whole")
+
+    def fork(self, work: Callable, *arguments) -> multiprocessing.Process:
+        # This process itself never trains: autograd does not survive a fork.
+        process = FORK.Process(target=work, args=arguments)
+        process.start()
+        return process
+
+    def told(self, work: Callable, *arguments) -> str:
+        """The message of the error that `work` ends with, in a fork; "" where there is none."""
+        mine, theirs = FORK.Pipe(duplex=False)
+
+        def tell() -> None:
+            try:
+                work(*arguments)
+                theirs.send("")
+            except (RunError, ImageError, OSError, FloatingPointError) as error:
+                theirs.send(str(error))
+            except BaseException as error:
+                theirs.send(f"traceback: {error!r}")
+
+        process = self.fork(tell)
+        message = mine.recv()
+        process.join()
+        return message
+
+    def train(self, out: Path) -> None:
+        sys.stderr = open(os.devnull, "w")
+        if Run.exists(out):
+            resume(out, device="cpu")
+        else:
+            train(CONFIG, *self.folders, out, device="cpu")
+
+    def rain(self, out: Path) -> None:
+        make_rain(self.folders[1], out, progress=False)
+
+    def result(self, out: Path) -> tuple:
+        tensors = load_file(out / "derainer.safetensors")  # the order of its metadata varies
+        return Run.read(out).history(), {name: t.numpy().tobytes() for name, t in tensors.items()}
+
+    def recovers(self, out: Path) -> bool:
+        return not self.told(self.train, out) and self.result(out) == self.expected
+
+    def run(self) -> Path:
+        return Path(shutil.copytree(self.root / "whole", self.root / "faulty"))
+
+    # Each fault: whether it was survived.
+
+    def killed(self, number: int = signal.SIGKILL) -> bool:
+        """SIGKILL at a random moment of a training"""
+        process = self.fork(self.train, self.root / "faulty")
+        time.sleep(self.random.uniform(0, 1.2 * self.seconds))
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, number)
+        process.join()
+        return self.recovers(self.root / "faulty")
+
+    def interrupted(self) -> bool:
+        """SIGINT at a random moment (a kernel that is interrupted)"""
+        return self.killed(signal.SIGINT)
+
+    def disk_full(self) -> bool:
+        """disk full at a random file of a training"""
+        fails, real = self.random.randrange(20), os.fsync
+
+        def work() -> None:
+            calls = iter(range(10**6))
+
+            def fsync(file) -> None:
+                if next(calls) == fails:
+                    raise OSError(errno.ENOSPC, "full")
+                real(file)
+
+            with patch("os.fsync", fsync):
+                self.train(self.root / "faulty")
+
+        message = self.told(work)
+        return "disk is full" in message and self.recovers(self.root / "faulty")
+
+    def damaged(self) -> bool:
+        """a file of a run truncated or one bit of it flipped, then --resume"""
+        out = self.run()
+        shutil.rmtree(Run.read(out).checkpoints()[-1])  # there is something left to do
+        last, before = Run.read(out).checkpoints()[-1], self.root / "checkpoint"
+        shutil.copytree(last, before.with_name("kept") / last.name)
+        files = [p for p in (*last.iterdir(), out / "config.json", out / "metrics.jsonl")]
+        path = self.random.choice(sorted(files))
+        whole = path.read_bytes()
+        content = bytearray(whole)
+        if self.random.random() < 0.5:
+            del content[self.random.randrange(len(content)) :]
+        else:
+            content[self.random.randrange(len(content))] ^= 1 << self.random.randrange(8)
+        path.write_bytes(content)
+        message = self.told(self.train, out)
+        if path.name == "metrics.jsonl":  # rows of the past are a record, not a state
+            return not message and self.result(out)[1] == self.expected[1]
+        if not message:
+            return self.result(out) == self.expected
+        if path.name == "config.json":
+            path.write_bytes(whole)
+        else:
+            shutil.copytree(before.with_name("kept"), out / "checkpoints", dirs_exist_ok=True)
+        return path.parent.name in message and self.recovers(out)
+
+    def picture(self) -> bool:
+        """a picture truncated, the others of its folder wanted"""
+        folder = Path(shutil.copytree(self.folders[1], self.root / "faulty"))
+        path = self.random.choice(sorted(folder.iterdir()))
+        path.write_bytes(path.read_bytes()[: self.random.randrange(5000)])
+        message = self.told(lambda: make_rain(folder, self.root / "made", progress=False))
+        return path.name in message and len(list((self.root / "made").iterdir())) == 2
+
+    def preparation(self) -> bool:
+        """SIGKILL at a random moment of make-rain, then again"""
+        process = self.fork(self.rain, self.root / "made")
+        time.sleep(self.random.uniform(0, 0.2))
+        process.kill()
+        process.join()
+        self.rain(self.root / "made")
+        expected = {p.name: sha256_of(p) for p in (self.root / "rain whole").iterdir()}
+        made = {p.name: sha256_of(p) for p in (self.root / "made").glob("[!.]*")}
+        return made == expected
+
+    def two(self) -> bool:
+        """two trainings in one folder"""
+        first = self.fork(self.train, self.root / "faulty")
+        while not (self.root / "faulty/.lock").exists() and first.is_alive():
+            time.sleep(0.001)
+        message = self.told(self.train, self.root / "faulty")
+        first.join()
+        beside = "by another process" in message or not message  # it came after the first
+        return beside and self.result(self.root / "faulty") == self.expected
+
+    def infinite(self) -> bool:
+        """NaN in any loss at a random step"""
+        at, pick, original = self.random.randrange(8), self.random.random(), Trainer.train_step
+
+        def step(trainer, batch):
+            losses, step = original(trainer, batch)
+            if trainer.step == at + 1:
+                name = sorted(losses)[int(pick * len(losses))]
+                losses[name] = losses[name] * float("nan")
+            return losses, step
+
+        def work() -> None:
+            with patch.object(Trainer, "train_step", step):
+                self.train(self.root / "faulty")
+
+        message = self.told(work)
+        return f"at step {at + 1}" in message and self.recovers(self.root / "faulty")
+
+    def clock(self) -> bool:
+        """a clock that goes backwards"""
+        now = iter(range(10**6, 0, -1))
+
+        def work() -> None:
+            with patch("time.time", lambda: float(next(now))):
+                self.train(self.root / "faulty")
+
+        return not self.told(work) and self.result(self.root / "faulty") == self.expected
+
+
+FAULTS = (
+    Campaign.killed,
+    Campaign.interrupted,
+    Campaign.disk_full,
+    Campaign.damaged,
+    Campaign.picture,
+    Campaign.preparation,
+    Campaign.two,
+    Campaign.infinite,
+    Campaign.clock,
+)
+
+
+def rounds(fault: Callable[[Campaign], bool], count: int, seed: int = 0) -> int:
+    """How many of `count` were survived."""
+    with TemporaryDirectory() as root:
+        campaign, survived = Campaign(Path(root), seed), 0
+        for _ in range(count):
+            survived += fault(campaign)
+            for name in ("faulty", "made", "kept"):
+                shutil.rmtree(Path(root, name), ignore_errors=True)
+        return survived
+
+
+if __name__ == "__main__":
+    count = int(sys.argv[1]) if sys.argv[1:] else 100
+    print("| fault | attempts | survived | lost |\n|---|---|---|---|")
+    for fault in FAULTS:
+        done = rounds(fault, count)
+        print(f"| {fault.__doc__} | {count} | {done} | {count - done} |", flush=True)
