@@ -126,14 +126,12 @@ def restamp(path: Path) -> None:
 
 
 def costs(measured: dict) -> str:
-    """The table of time and memory per profile, for the head of a lesson."""
+    """The table of time and memory per profile that was measured, for the head of a lesson."""
     lines = ["<!-- measured -->", "| profile | time | peak memory | on |", "|---|---|---|---|"]
     for profile in ("cpu", "ci", "gpu"):
         if found := measured.get(profile):
             memory = f"{found['memory_mb'] / 1000:.1f} GB"
             lines.append(f"| `{profile}` | {found['seconds']} s | {memory} | {found['on']} |")
-        else:
-            lines.append(f"| `{profile}` | not measured yet | | |")
     return "\n".join([*lines, "<!-- /measured -->"])
 
 

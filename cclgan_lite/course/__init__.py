@@ -3,17 +3,23 @@
 from cclgan_lite.course import claim, show
 
 profiles.py    how much work a lesson does: ci, cpu, gpu, full
-claims.py      statements that are tested where they are made
+claims.py      statements that are tested where they are made, and predictions
 figures.py     the one way to show a figure
 explore.py     the one widget
 scenes.py      pictures to learn with
+loss_log.py    the run that grows through the lessons, a loss at a time
+suspect.py, judge_space.py (07), small_run.py, audit.py (08), watch.py (09), exam.py (10)
+               experiments of single lessons
 exercises.py   checks that name the mistake; `checks/` has those of each lesson
+welcome.py, damage.py, fields.py, judging.py, hiding.py, places.py: plumbing of lessons 00 to 05
+schematic.py   a drawing of boxes and arrows
 """
 
-from cclgan_lite.course.claims import claim
+from cclgan_lite.course.claims import claim, compare
 from cclgan_lite.course.exercises import Wrong, check
 from cclgan_lite.course.explore import explore, show_widget
 from cclgan_lite.course.figures import img, pictures, show
+from cclgan_lite.course.loss_log import show_log
 from cclgan_lite.course.profiles import pick, profile, progress
 from cclgan_lite.course.scenes import scene_pairs, unpaired_scenes
 
@@ -21,6 +27,7 @@ __all__ = [
     "Wrong",
     "check",
     "claim",
+    "compare",
     "explore",
     "img",
     "pick",
@@ -29,6 +36,7 @@ __all__ = [
     "progress",
     "scene_pairs",
     "show",
+    "show_log",
     "show_widget",
     "unpaired_scenes",
 ]

@@ -1,4 +1,4 @@
-"""Statements of a lesson, tested where they are made."""
+"""Statements of a lesson, tested where they are made, and predictions, compared with what came."""
 
 
 def claim(text: str, holds: object) -> None:
@@ -10,3 +10,13 @@ def claim(text: str, holds: object) -> None:
     if not bool(holds):
         raise AssertionError(f"✗ {text}")
     print(f"✓ {text}")
+
+
+def compare(prediction: object, outcome: object) -> None:
+    """Say whether the student predicted the outcome; `...` is no prediction yet. Never raises."""
+    if prediction is ...:
+        print(f"☐ no prediction; the outcome is {outcome!r}")
+    elif prediction == outcome:
+        print(f"✓ as predicted: {outcome!r}")
+    else:
+        print(f"✗ predicted {prediction!r}, the outcome is {outcome!r}: read on to see why")

@@ -5,8 +5,6 @@ The lesson's experiments on interruptions use the package alone; tests/test_run.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -14,13 +12,13 @@ from PIL import Image
 
 from cclgan_lite.course.checks import lesson_09
 from cclgan_lite.course.checks.lesson_09 import (
-    check_diagnose,
+    check_alarm,
     check_findings,
     check_plan_run,
     check_write_safely,
     patients,
-    write_start,
 )
+from cclgan_lite.course.watch import fork, sitting, vital_signs
 from cclgan_lite.data.folders import Augment, UnpairedFolders
 from cclgan_lite.inference.weights import load_derainer
 from cclgan_lite.losses import LCL, InterCCL, IntraCCL
@@ -35,7 +33,7 @@ CHECKS = {
     "plan_run": check_plan_run,
     "write_safely": check_write_safely,
     "findings": check_findings,
-    "diagnose": check_diagnose,
+    "alarm": check_alarm,
 }
 SMALL = Config(
     method=CCLGAN(
@@ -88,33 +86,52 @@ def test_order_of_pictures_is_the_data_sets(folders):
         assert data.files["rainy"][mine] == data.choose(k)[0]["rainy"]
 
 
-def test_each_patient_has_one_mistake(folders, tmp_path, monkeypatch):
-    monkeypatch.setattr(lesson_09, "write_start", lambda path, *_: path)
-    ward = patients(SMALL, tmp_path, *folders)
+def test_each_patient_has_one_mistake():
+    ward = patients()
     assert set(ward) == set(lesson_09.FINDINGS)
-    assert set(lesson_09.FINDINGS.values()) == set(lesson_09.DIAGNOSES)
-    assert ward["C"] == SMALL
+    assert set(lesson_09.FINDINGS.values()) < set(lesson_09.DIAGNOSES)
+    well = ward["C"]
+    assert well.start == "demo"
 
     def rates(name):
-        return ward[name].lr, ward[name].lr * ward[name].method.discriminator_speed
+        config = ward[name]
+        return config.lr / well.lr, config.method.discriminator_speed * config.lr / well.lr
 
-    assert rates("A") == pytest.approx((5e-6, 3e-3))
-    assert rates("D") == pytest.approx((5e-2, 3e-3))
-    assert rates("E") == pytest.approx((1e-3, 7.5e-6))
-    assert ward["B"] == replace(
-        SMALL,
-        start=str(tmp_path / "negative.safetensors"),
-        method=replace(SMALL.method, identity=identity(0.0)),
-    )
+    assert rates("C") == rates("B") == pytest.approx((1, 10))
+    assert rates("D") == pytest.approx((33, 10))
+    assert rates("A") == pytest.approx((1, 10 / 500))
+    assert set(ward["B"].method.terms()) == {"adversarial"}
+    assert {"adversarial", "lcl", "rehearsal"} == set(well.method.terms())
 
 
-@pytest.mark.parametrize("sign", [1, -1])
-def test_a_start_copies_or_negates(folders, tmp_path, sign):
-    path = write_start(tmp_path / "start.safetensors", SMALL, *folders, sign, steps=60)
-    data = UnpairedFolders(*folders, SMALL.augment)
-    images = torch.stack([data[k]["rainy"] for k in range(5)])
-    made = load_derainer(path)(images)
-    assert sign * torch.corrcoef(torch.stack([images.flatten(), made.flatten()]))[0, 1] > 0.4
+def test_a_fork_goes_on_from_its_step(folders, tmp_path):
+    (tmp_path / "train").mkdir()
+    for folder in folders:
+        folder.rename(tmp_path / "train" / folder.name)
+    seen = []
+
+    def visit(trainer):
+        seen.append(trainer.step)
+        if trainer.step == 2 and not (tmp_path / "fork").exists():
+            fork(trainer, tmp_path / "run", tmp_path / "fork", SMALL)
+
+    run = sitting(tmp_path / "run", SMALL, tmp_path, visit)
+    forked = sitting(tmp_path / "fork", SMALL, tmp_path, visit)
+    assert seen == [0, 1, 2, 3, 4, 5, 2, 3, 4, 5]
+    for name, weights in load_derainer(run).state_dict().items():
+        torch.testing.assert_close(load_derainer(forked).state_dict()[name], weights)
+
+
+def test_vital_signs_of_toys():
+    rainy = torch.rand(4, 3, 32, 32) * 1.6 - 0.8
+    rainy[:, :, :16] *= torch.tensor([0.2, 0.5, 1.0, 0.1]).view(4, 1, 1, 1)
+    same = vital_signs(lambda x: x, rainy)
+    assert same == pytest.approx({"spread": 1, "colour": 1, "light": 0}, abs=1e-4)
+    assert vital_signs(lambda x: -x, rainy)["colour"] == pytest.approx(-1, abs=1e-4)
+    flat = vital_signs(lambda x: 0 * x + 0.3, rainy)
+    assert (flat["spread"], flat["colour"]) == pytest.approx((0, 0), abs=1e-3)
+    darker = vital_signs(lambda x: x - 20 / 127.5, rainy * 0.5)
+    assert darker["light"] == pytest.approx(-2, abs=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -155,46 +172,22 @@ def test_a_start_copies_or_negates(folders, tmp_path, sign):
             "        os.path.exists(path) and path.unlink()\n        raise\n",
             "damaged",
         ),
-        ("findings", '"A": "judges won"', '"A": "judges asleep"', "who has won"),
-        ("findings", '"colour inversion"', '"healthy"', "sign of the colour"),
-        ("findings", '"C": "healthy"', '"C": "judges won"', "in the game"),
-        ("findings", '"collapse"', '"colour inversion"', "next to nothing"),
-        ("findings", '"judges asleep"', '"judges won"', "line of chance"),
+        ("findings", '"A": "judges asleep"', '"A": "judges won"', "line of chance"),
+        ("findings", '"drift"', '"healthy"', "look at the light"),
+        ("findings", '"C": "healthy"', '"C": "judges asleep"', "down to chance"),
+        ("findings", '"collapse"', '"drift"', "come loose"),
         ("findings", '"judges asleep"', '"asleep"', "no such diagnosis"),
-        ("findings", '"A": "judges won", ', "", "for each of"),
-        ("diagnose", "rows[-(len(rows) // 3):]", "rows", "not of all rows"),
-        ("diagnose", "rows[-(len(rows) // 3):]", "rows[-1:]", "one bad row"),
-        ("diagnose", "rows[-(len(rows) // 3):]", "rows[:len(rows) // 3]", "held against it"),
-        (
-            "diagnose",
-            '    if late("spread") < 0.2:\n        return "collapse"\n'
-            '    if late("colour") < 0:\n        return "colour inversion"\n',
-            '    if late("colour") < 0:\n        return "colour inversion"\n'
-            '    if late("spread") < 0.2:\n        return "collapse"\n',
-            "spread comes first",
-        ),
-        (
-            "diagnose",
-            'if min(row["judges"] for row in rows) >= 0.45:',
-            'if late("judges") >= 0.45:',
-            "every row",
-        ),
-        ("diagnose", 'late("judges") < 0.15', 'late("judges") > 0.15', "healthy run is called"),
-        ("diagnose", 'late("colour") < 0:', 'late("colour") < -1:', "negative colour"),
-        ("diagnose", '"collapse"', '"mode collapse"', "none of the diagnoses"),
+        ("findings", '"A": "judges asleep", ', "", "for each of"),
+        ("alarm", "for row in rows[-4:]) / 4", "for row in rows[-1:])", "one bad row"),
+        ("alarm", "for row in rows[-4:]) / 4", "for row in rows) / len(rows)", "are seen"),
+        ("alarm", 'late("spread") < 0.6 or late("colour") < 0.7', "False", "'collapse'"),
+        ("alarm", 'abs(late("light"))', 'late("light")', "'drift'"),
+        ("alarm", 'late("judges") < 0.25', "False", "'judges won'"),
+        ("alarm", 'min(row["judges"] for row in rows) > 0.7', "False", "'judges asleep'"),
+        ("alarm", "min(row", "max(row", "every night"),
+        ("alarm", 'late("spread") < 0.6', 'late("spread") < 9', "every night"),
+        ("alarm", "return (", 'return "ill" and 1 * (', "True or False"),
     ],
 )
 def test_wrong_answers_get_a_hint(name, old, new, word):
     assert word in CHECKS[name].verdict(answer("09", name, (old, new)))
-
-
-def test_judges_before_colours_is_named():
-    wrong = answer(
-        "09",
-        "diagnose",
-        (
-            '    if late("spread")',
-            '    if late("judges") < 0.15:\n        return "judges won"\n    if late("spread")',
-        ),
-    )
-    assert "colour comes before" in check_diagnose.verdict(wrong)

@@ -1,0 +1,124 @@
+"""What lesson 10 examines derainers with: a test set in which scenes repeat, faults made to order,
+and figures of intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+from cclgan_lite.data.rain import add_rain, demo_rain
+from cclgan_lite.data.scenes import render_scene
+from cclgan_lite.evaluation.metrics import luma, psnr
+
+BLUE = "#0072B2"
+
+
+def eight_bit(image: np.ndarray) -> np.ndarray:
+    """A picture in [0, 1] as its file holds it, uint8."""
+    return np.rint(255 * image).astype(np.uint8)
+
+
+def exam(folder: Path, scenes: int, showers: int = 2) -> list[tuple[str, Path, Path]]:
+    """Write a test set; (name, rainy file, clean file) of each picture.
+
+    On each scene it rains `showers` times, equally hard, with other streaks.
+    """
+    pairs = []
+    for kind in ("rainy", "clean"):
+        (folder / kind).mkdir(parents=True)
+    for k in range(scenes):
+        clean, depth = render_scene((1010, k), 240, 320)
+        weather = demo_rain(np.random.default_rng((1010, k)))
+        for j in range(showers):
+            name = f"scene{k:02}-shower{j}"
+            rng = np.random.default_rng((1010, k, j))
+            images = {"rainy": add_rain(clean, depth, weather, rng), "clean": clean}
+            files = [folder / kind / f"{name}.png" for kind in images]
+            for file, image in zip(files, images.values(), strict=True):
+                Image.fromarray(eight_bit(image)).save(file)
+            pairs.append((name, *files))
+    return pairs
+
+
+def whiskers(axis: Axes, rows: Mapping[str, tuple], zero: float | None = None) -> None:
+    """{name: (mean, low, high)}, one line each, and a dotted line at `zero`."""
+    for y, (mean, low, high) in enumerate(rows.values()):
+        axis.plot([low, high], [y, y], color=BLUE, lw=2)
+        axis.plot(mean, y, "o", color=BLUE)
+    if zero is not None:
+        axis.axvline(zero, color="black", lw=1, ls=":")
+    axis.set(yticks=range(len(rows)), yticklabels=rows, ylim=(len(rows) - 0.5, -0.5))
+
+
+def planned(interval: Callable, scenes: int, showers: int, gain: float) -> Figure:
+    """Twenty test sets of a world in which a system gains `gain` dB; full circles exclude zero.
+
+    The gain spreads by 1 dB over scenes and by 0.5 dB over showers; `interval(values, scenes)`.
+    """
+    rng, sure = np.random.default_rng(4), 0
+    figure, axis = plt.subplots(figsize=(6.5, 3.6))
+    for y in range(20):
+        each = gain + rng.normal(0, 1, (scenes, 1)) + rng.normal(0, 0.5, (scenes, showers))
+        low, high = interval(each.ravel(), np.repeat(np.arange(scenes), showers))
+        decided = low > 0 or high < 0
+        sure += decided
+        axis.plot([low, high], [y, y], color=BLUE if decided else "grey")
+        axis.plot(
+            each.mean(),
+            y,
+            "o",
+            color=BLUE if decided else "grey",
+            mfc=BLUE if decided else "white",
+        )
+    axis.axvline(0, color="black", lw=1, ls=":")
+    axis.set(
+        xlim=(-1.5, 2.5),
+        yticks=[],
+        xlabel="difference, dB",
+        title=f"{scenes} scenes × {showers}, gain {gain:g} dB: {sure} of 20 exclude zero",
+    )
+    return figure
+
+
+def faults(rainy: np.ndarray, clean: np.ndarray, other: np.ndarray) -> dict[str, np.ndarray]:
+    """Three bad answers, uint8 [240, 320, 3]: the same Y in another colour; a piece of another
+    scene; the rain, weakened until it has the PSNR of the second."""
+    invented = _with_a_piece_of(clean, other)
+    return {
+        "recoloured": _recoloured(clean),
+        "invented object": invented,
+        "streaks left": _streaks_left(rainy, clean, psnr(invented, clean, luma)),
+    }
+
+
+def _recoloured(clean: np.ndarray, levels: int = 45) -> np.ndarray:
+    """Red rises and green falls, in the ratio that leaves Y alone."""
+    red, green, blue = np.moveaxis(clean.astype(float), 2, 0)
+    ratio = 65.481 / 128.553
+    change = np.minimum(levels, np.minimum(255 - red, green / ratio))
+    return np.rint(np.stack([red + change, green - ratio * change, blue], 2)).astype(np.uint8)
+
+
+def _with_a_piece_of(clean: np.ndarray, other: np.ndarray) -> np.ndarray:
+    share = np.zeros(clean.shape[:2])
+    share[112:160, 176:240] = 1
+    share = gaussian_filter(share, 5)[..., None]
+    return np.rint((1 - share) * clean + share * other).astype(np.uint8)
+
+
+def _streaks_left(rainy: np.ndarray, clean: np.ndarray, target: float) -> np.ndarray:
+    low, high = 0.0, 3.0
+    for _ in range(20):
+        strength = (low + high) / 2
+        mixed = clean + strength * (rainy.astype(float) - clean)
+        mixed = np.rint(mixed.clip(0, 255)).astype(np.uint8)
+        fine = psnr(mixed, clean, luma) > target
+        low, high = (strength, high) if fine else (low, strength)
+    return mixed

@@ -1,0 +1,49 @@
+"""What lesson 04 looks for hidden rain with: a second shower, a measure, and ways to wash."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from cclgan_lite.data.images import to_tensor, to_uint8
+from cclgan_lite.data.rain import add_rain, demo_rain
+from cclgan_lite.data.scenes import render_scene
+from cclgan_lite.networks import high_pass
+
+
+def shower(number: int, rain_seed: int, size: int = 128, seed: int = 5) -> Tensor:
+    """Scene `number` of `scene_pairs(seed=seed)` under a shower of its own, [3, size, size]."""
+    image, depth = render_scene((seed, number, 7), size, size)
+    rng = np.random.default_rng((seed, number, rain_seed))
+    return to_tensor(np.rint(add_rain(image, depth, demo_rain(rng), rng) * 255).astype(np.uint8))
+
+
+def share(part: Tensor, whole: Tensor) -> float:
+    """How much of the fine structure of `whole` is in `part`."""
+    a, b = high_pass(part), high_pass(whole)
+    return ((a * b).sum() / (b * b).sum()).item()
+
+
+def noisy(image: Tensor, sigma: float, seed: int = 0) -> Tensor:
+    """Gaussian noise with standard deviation sigma, in grey levels."""
+    noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(seed))
+    return image + sigma / 127.5 * noise
+
+
+def rounded(images: Tensor) -> Tensor:
+    """As 8-bit files would hold them."""
+    return torch.stack([to_tensor(to_uint8(image)) for image in images])
+
+
+def jpeg(images: Tensor, quality: int) -> Tensor:
+    """Saved as JPEG and read again."""
+    result = []
+    for image in images:
+        file = io.BytesIO()
+        Image.fromarray(to_uint8(image)).save(file, "JPEG", quality=quality)
+        result.append(to_tensor(np.array(Image.open(file))))
+    return torch.stack(result)

@@ -1,0 +1,143 @@
+"""Experiments of lesson 07: the space of a judge that descends inter-CCL, and what it pays for.
+
+The generators stand still: a half-finished pair takes their place, made with the truth, which is
+used for nothing else. r and n show different scenes. Only D_n and eq. 4 are looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cclgan_lite.course.scenes import scene_pairs
+from cclgan_lite.losses import inter_ccl
+from cclgan_lite.networks import (
+    DiscriminatorConfig,
+    PatchDiscriminator,
+    PatchProjection,
+    sample_places,
+)
+
+
+def distance(a: Tensor, b: Tensor) -> Tensor:
+    """d(a, b) per picture: [B, ...] twice -> [B]."""
+    return (a - b).abs().flatten(1).mean(1)
+
+
+@dataclass
+class Space:
+    """A small judge and its MLPs; `curve` [steps, 2]: eq. 4 and the game's loss in training."""
+
+    judge: PatchDiscriminator
+    mlp: PatchProjection
+    curve: np.ndarray
+
+    def vectors(self, image: Tensor) -> dict[str, Tensor]:
+        """At all places: {tap: [B, P, width]}."""
+        features = self.judge.encode(image, self.judge.taps)
+        places = {t: torch.arange(f[0, 0].numel()) for t, f in features.items()}
+        return self.mlp(features, places)
+
+    def eq_4(self, derained: Tensor, rainy: Tensor, clean: Tensor) -> Tensor:
+        """Its value where n* is n, the mean over taps; r and n are of different scenes."""
+        g, r, n = map(self.vectors, (derained, rainy, clean))
+        return sum(inter_ccl(g[t], n[t], n[t], r[t]) for t in g) / len(g)
+
+
+def space(seed: int = 0) -> Space:
+    """Untrained."""
+    torch.manual_seed(seed)
+    judge = PatchDiscriminator(DiscriminatorConfig(filters=16, norm="spectral", high_pass=True))
+    return Space(judge, PatchProjection(judge.tap_channels(), 64), np.zeros((0, 2)))
+
+
+def checkerboard(size: int) -> Tensor:
+    """A faint pattern, such as upsampling can leave behind."""
+    y, x = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
+    return 0.1 - 0.2 * ((y + x) % 2)
+
+
+def trained_space(
+    seed: int,
+    who: str = "judge and MLPs",
+    weight: float = 0.1,
+    shuffle: bool = False,
+    pattern: bool = False,
+    steps: int = 150,
+    scenes: int = 32,
+) -> Space:
+    """The judge's game on n against derained, plus eq. 4 for `who` ("", "MLPs", "judge and MLPs").
+
+    `shuffle` draws the four roles anew at each step; with `pattern` the derained picture is the
+    rainy one with a checkerboard.
+    """
+    made, rng = space(seed), torch.Generator().manual_seed(seed)
+    judge, mlp = made.judge, made.mlp
+    sets = [torch.stack(scene_pairs(scenes, seed=s)) for s in (11, 21)]  # of r, of n
+    adam = torch.optim.Adam([*judge.parameters(), *mlp.parameters()], 1e-3, betas=(0.5, 0.999))
+    curve = []
+    for step in range(steps):
+        adam.param_groups[0]["lr"] = 1e-3 * min(1, 2 - 2 * step / steps)
+        g, s, n, r = _stand_ins(sets, rng, pattern)
+        logits, features = judge(torch.cat([n, g, s, r]), judge.taps, count=8)  # of n and g alone
+        game = ((logits[:4] - 1).square().mean() + logits[4:].square().mean()) / 2
+        if "judge" not in who:  # the loss ends at the features
+            features = {t: f.detach() for t, f in features.items()}
+        vectors = mlp(features, sample_places(features, 64))
+        n, g, s, r = zip(*(v.chunk(4) for v in vectors.values()), strict=True)
+        roles = [g, s, n, r]
+        if shuffle:
+            roles = [roles[i] for i in torch.randperm(4, generator=rng).tolist()]
+        inter = sum(inter_ccl(*tap) for tap in zip(*roles, strict=True)) / len(vectors)
+        adam.zero_grad()
+        (game + (weight if who else 0.0) * inter).backward()
+        if "MLPs" not in who:
+            mlp.zero_grad()  # without a gradient Adam leaves them alone
+        adam.step()
+        curve.append((inter.item(), game.item()))
+    judge.eval()
+    made.curve = np.array(curve)
+    return made
+
+
+def _stand_ins(sets: list[Tensor], rng: torch.Generator, pattern: bool) -> tuple[Tensor, ...]:
+    """derained, rederained, clean, rainy of a half-finished pair, 4 crops of 64 pixels."""
+
+    def crops(pairs: Tensor) -> Tensor:
+        chosen = torch.randint(pairs.shape[1], (4,), generator=rng)
+        y, x = torch.randint(129 - 64, (2,), generator=rng).tolist()
+        return pairs[:, chosen, :, y : y + 64, x : x + 64]
+
+    (r, truth), (shower, n) = map(crops, sets)
+    if pattern:
+        return r + checkerboard(64), n + 0.3 * checkerboard(64), n, r
+    return r - 0.7 * (r - truth), n + 0.3 * (shower - n), n, r
+
+
+@torch.no_grad()
+def pays(made: Space, derained: list[Tensor], rainy: Tensor, clean: Tensor) -> list[float]:
+    """Eq. 4 for each picture that a generator might hand in."""
+    return [made.eq_4(picture, rainy, clean).item() for picture in derained]
+
+
+def descend_pixels(made: Space, rainy: Tensor, clean: Tensor, steps: int) -> tuple[Tensor, float]:
+    """Adam on eq. 4 over free pixels that start rainy; the pictures and the last loss."""
+    picture = rainy.clone().requires_grad_()
+    adam = torch.optim.Adam([picture], 0.02)
+    for _ in range(steps):
+        value = made.eq_4(picture, rainy, clean)
+        (picture.grad,) = torch.autograd.grad(value, picture)
+        adam.step()
+    return picture.detach(), value.item()
+
+
+@torch.no_grad()
+def away_from_rain(made: Space, derained: Tensor, rainy: Tensor, clean: Tensor, other: Tensor):
+    """A map [H, W] of |derained - rainy| at conv2 over the distance of two clean scenes."""
+    g, r, a, b = made.vectors(torch.stack([derained, rainy, clean, other]))["conv2"]
+    heat = (g - r).abs().mean(-1) / (a - b).abs().mean()
+    side = int(len(heat) ** 0.5)
+    return heat.view(side, side)

@@ -1,0 +1,121 @@
+"""The loss log: one small run that grows through the lessons, a loss at a time.
+
+    show_log("adversarial")    the log up to the lesson about that loss
+
+Every row is the same run with one ingredient more: the same seeds, the same crops in the same
+order, the same rehearsal, scored on the same validation scenes, of which nothing was trained on.
+`data_scripts/make_loss_log.py` makes it; lesson 09 trains its last row in the notebook.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib import resources
+
+import numpy as np
+from PIL import Image
+from scipy import stats
+
+from cclgan_lite.course.figures import pictures, show
+from cclgan_lite.recipes import recipe
+from cclgan_lite.training.config import Config
+
+INGREDIENTS = ("nothing", "rehearsal", "adversarial", "lcl", "intra", "inter")
+TITLES = {
+    "nothing": "nothing (the rainy input)",
+    "rehearsal": "rehearsal on rendered rain",
+    "adversarial": "+ adversarial",
+    "lcl": "+ LCL",
+    "intra": "+ intra-CCL",
+    "inter": "+ inter-CCL",
+}
+DATA = resources.files("cclgan_lite.course") / "data"
+
+
+def run_config(seed: int = 0) -> Config:
+    """The run of the log and of lesson 09: recipe `demo` with an eighth of its steps.
+
+    The four losses of the paper join after 90 % of the steps, and are heard in full from 94 % on.
+    """
+    return recipe(
+        "demo",
+        {
+            "onset.begin": 0.9,
+            "onset.full": 0.94,
+            "augment.crop": 64,
+            "method.discriminator_speed": 8.0,
+        },
+        steps=600,
+        decay_from=0.6,
+        lr=5e-4,
+        seed=seed,
+        shares_every=10,
+    )
+
+
+@cache
+def read_log() -> dict:
+    """`rows` with `ingredient`, and for each seed `psnr_y` (dB), `seconds` and `share` (of the
+    newest loss in the derainer's gradient); `filter`, dB of the classical filter; `about`."""
+    return json.loads((DATA / "loss_log.json").read_text())
+
+
+def tiles() -> dict[str, np.ndarray]:
+    """A part of one validation scene, uint8 [H, W, 3], of every row (seed 0) and the truth."""
+    sheet = np.asarray(Image.open(DATA / "loss_log.png").convert("RGB"))
+    names = [*INGREDIENTS, "truth"]
+    return dict(zip(names, np.split(sheet, len(names), axis=1), strict=True))
+
+
+def said(values: list[float], sign: str = "") -> str:
+    """The mean over seeds and, if there are several, the half-width of its 95 % interval."""
+    mean, n = np.mean(values), len(values)
+    if n == 1:
+        return f"≈ {mean:{sign}.2f}"
+    width = stats.t.ppf(0.975, n - 1) * np.std(values, ddof=1) / n**0.5
+    return f"≈ {mean:{sign}.2f} ± ≈ {width:.2f}"
+
+
+def show_log(upto: str = INGREDIENTS[-1]) -> None:
+    """Print the table of the log and show its picture, up to the row of an ingredient.
+
+    Raises ValueError for an ingredient that the log has not.
+    """
+    if upto not in INGREDIENTS:
+        raise ValueError(f"no ingredient {upto!r}; there are {', '.join(INGREDIENTS)}")
+    rows = read_log()["rows"][: INGREDIENTS.index(upto) + 1]
+    print(f"{'the run so far':27}{'dB':>17}{'gained':>18}{'share':>9}{'seconds':>9}")
+    for before, row in zip([None, *rows], rows, strict=False):
+        line = f"{TITLES[row['ingredient']]:27}"
+        if before:
+            pairs = zip(row["psnr_y"], before["psnr_y"], strict=True)
+            line += f"{said(row['psnr_y']):>17}{said([a - b for a, b in pairs], '+'):>18}"
+            share, seconds = np.mean(row["share"]), np.mean(row["seconds"])
+            line += f"{f'≈ {share:.2f}':>9}{f'≈ {seconds:.0f}':>9}"
+        else:
+            line += f"  ≈ {row['psnr_y'][0]:.2f}"
+        print(line)
+    print(f"{'(classical filter)':27}  ≈ {read_log()['filter']:.2f}")
+    print(f"({read_log()['about']})")
+    made = tiles()
+    names = [row["ingredient"] for row in rows]
+    titles = [
+        TITLES[name].split(" (")[0].replace("rehearsal on", "rehearsal\non") for name in names
+    ]
+    show(
+        pictures(
+            [made[name] for name in [*names, "truth"]],
+            titles=[*titles, "truth"],
+            width=1.5 * len(names) + 1.5,
+        ),
+        alt="The same part of a validation scene after each row of the log, then the truth. "
+        "Rehearsal thins out the streaks; what is added after it changes little to the eye.",
+    )
+
+
+def gains(ingredient: str) -> list[float]:
+    """What an ingredient bought over the row before it, in dB for each seed."""
+    rows = {row["ingredient"]: row["psnr_y"] for row in read_log()["rows"]}
+    before = INGREDIENTS[INGREDIENTS.index(ingredient) - 1]
+    return [a - b for a, b in zip(rows[ingredient], rows[before], strict=True)]
