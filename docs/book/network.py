@@ -43,7 +43,9 @@ def export_for_browsers(path: Path) -> None:
     export_onnx(derainer, path)
     model = onnx.load(path)
     use_winograd(model)
+    avoid_six_channels(model)
     halve_weights(model)
+    del model.graph.value_info[:]  # shapes of before
     onnx.checker.check_model(model)
     onnx.save(model, path)
     cut = {"margin": config.context, "multiple": config.multiple}
@@ -69,8 +71,8 @@ def halve_weights(model: ModelProto) -> None:
 
 def use_winograd(model: ModelProto) -> None:
     """Replace the 3 x 3 convolutions with stride 1 and without padding, for batches of one."""
-    weights = {tensor.name: tensor.dims for tensor in model.graph.initializer}
     nodes = []
+    weights = {tensor.name: tensor.dims for tensor in model.graph.initializer}
     for node in model.graph.node:
         options = {a.name: helper.get_attribute_value(a) for a in node.attribute}
         fits = node.op_type == "Conv" and list(weights[node.input[1]][2:]) == [3, 3]
@@ -78,6 +80,30 @@ def use_winograd(model: ModelProto) -> None:
             nodes += _winograd(node, *weights[node.input[1]][:2])
         else:
             nodes.append(node)
+    _replace(model.graph.node, nodes)
+
+
+def avoid_six_channels(model: ModelProto) -> None:
+    """Widen convolutions of 6, 9, 15... channels to a multiple of 4 by zeros: ONNX Runtime Web
+    1.30 computes them wrongly on WebGPU (github.com/microsoft/onnxruntime/issues/29651)."""
+    nodes = []
+    weights = {tensor.name: tensor for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        weight = weights.get(node.input[1]) if node.op_type == "Conv" else None
+        channels = weight.dims[1] if weight else 0
+        if channels > 3 and channels % 3 == 0 and channels % 4:
+            pads = np.array([0, 0, 0, 0, 0, -channels % 4, 0, 0])
+            name = f"{node.output[0]}.widened"
+            nodes.append(
+                helper.make_node(
+                    "Constant", [], [f"{name}.pads"], value=numpy_helper.from_array(pads)
+                )
+            )
+            nodes.append(helper.make_node("Pad", [node.input[0], f"{name}.pads"], [name]))
+            node.input[0] = name
+            values = np.pad(numpy_helper.to_array(weight), [(0, 0), (0, pads[5]), (0, 0), (0, 0)])
+            weight.CopyFrom(numpy_helper.from_array(values, weight.name))
+        nodes.append(node)
     _replace(model.graph.node, nodes)
 
 

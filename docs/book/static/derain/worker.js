@@ -7,7 +7,8 @@ async function open() {
   ort.env.wasm.numThreads = 1;
   ort.env.wasm.wasmPaths = new URL(runtime, import.meta.url).href;
   const network = new URL("light.onnx", import.meta.url).href;
-  const session = await ort.InferenceSession.create(network, { executionProviders: [device] });
+  const options = { executionProviders: [device], logSeverityLevel: 3 }; // errors alone
+  const session = await ort.InferenceSession.create(network, options);
   return { ort, session };
 }
 
