@@ -23,7 +23,7 @@ PAIRED = ("supervised", "DDN")  # they see truths
 
 
 class Gain(NamedTuple):
-    """A method on a test. Decibels; seconds and GiB are means over seeds, None without training."""
+    """A method on a test, in dB; seconds and GiB are means over seeds, None without training."""
 
     method: str
     seeds: int
