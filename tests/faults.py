@@ -27,9 +27,9 @@ from noise import noise_folders
 from safetensors.torch import load_file
 from test_run import TINY
 
+from cclgan_lite.data.degrade import make_rain
 from cclgan_lite.data.folders import Augment
 from cclgan_lite.data.images import ImageError
-from cclgan_lite.data.make_rain import make_rain
 from cclgan_lite.files import sha256_of
 from cclgan_lite.training.run import Run, RunError
 from cclgan_lite.training.trainer import Trainer, resume, train
