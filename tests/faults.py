@@ -18,9 +18,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
@@ -35,10 +37,13 @@ from cclgan_lite.data.folders import Augment
 from cclgan_lite.data.images import ImageError
 from cclgan_lite.data.make_rain import make_rain
 from cclgan_lite.files import sha256_of
+from cclgan_lite.serialization import to_plain
+from cclgan_lite.training.config import Config
 from cclgan_lite.training.run import Run, RunError
 from cclgan_lite.training.trainer import Trainer, resume, train
 
-CONFIG = replace(TINY, augment=Augment(resize=None, crop=32), steps=8)
+CONFIG = replace(TINY, augment=Augment(resize=None, crop=32), steps=4)
+FILES = 11  # that a training writes
 FORK = multiprocessing.get_context("fork")
 
 
@@ -49,6 +54,7 @@ class Campaign:
         torch.set_num_threads(1)
         self.root, self.random = root, random.Random(seed)
         self.folders = noise_folders(root, 3)
+        to_plain(CONFIG, Config)  # makes the converter that the forks inherit
         for work in (self.rain, self.derain, self.report):
             self.told(work, root / f"whole {work.__name__}")
         for name in ("first", "whole"):  # the first one warms up
@@ -129,7 +135,7 @@ class Campaign:
 
     def disk_full(self) -> bool:
         """disk full at a random file of a training"""
-        fails, out = self.random.randrange(20), self.root / "faulty"
+        fails, out = self.random.randrange(FILES), self.root / "faulty"
         message = self.told(self.when_full, fails, self.train, out)
         return "disk is full" in message and self.recovers(out)
 
@@ -210,7 +216,8 @@ class Campaign:
 
     def infinite(self) -> bool:
         """NaN in any loss at a random step"""
-        at, pick, original = self.random.randrange(8), self.random.random(), Trainer.train_step
+        at, pick = self.random.randrange(CONFIG.steps), self.random.random()
+        original = Trainer.train_step
 
         def step(trainer, batch):
             losses, step = original(trainer, batch)
@@ -272,18 +279,19 @@ def contents(folder: Path) -> dict[str, str]:
     return {path.name: sha256_of(path) for path in folder.glob("[!.]*")}
 
 
-def rounds(fault: Callable[[Campaign], bool], count: int, seed: int = 0) -> int:
-    """How many of `count` were survived."""
+def rounds(fault: Callable[[Campaign], bool], count: int, seed: int, end: float) -> Counter:
+    """How many of `count` were tried before the time `end`, and how many survived."""
     with TemporaryDirectory() as root:
-        campaign, survived = Campaign(Path(root), seed), 0
-        for number in range(count):
+        campaign, counts = Campaign(Path(root), seed), Counter()
+        while counts["tried"] < count and time.monotonic() < end:
+            counts["tried"] += 1
             if fault(campaign):
-                survived += 1
+                counts["survived"] += 1
             else:
-                print(f"{fault.__name__}: lost in round {number} of seed {seed}", file=sys.stderr)
+                print(f"{fault.__name__}: lost {dict(counts)} of seed {seed}", file=sys.stderr)
             for name in ("faulty", "made", "kept"):
                 shutil.rmtree(Path(root, name), ignore_errors=True)
-        return survived
+        return counts
 
 
 def main() -> None:
@@ -291,12 +299,16 @@ def main() -> None:
     parser.add_argument("faults", nargs="*", metavar="FAULT", help=", ".join(FAULTS))
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=inf, help="of each fault, at most")
     asked = parser.parse_args()
     print("| fault | attempts | survived | lost |\n|---|---|---|---|")
     for name in asked.faults or FAULTS:
-        done = rounds(FAULTS[name], asked.rounds, asked.seed)
-        lost = asked.rounds - done
-        print(f"| {FAULTS[name].__doc__} | {asked.rounds} | {done} | {lost} |", flush=True)
+        end = time.monotonic() + 60 * asked.minutes
+        counts = rounds(FAULTS[name], asked.rounds, asked.seed, end)
+        tried, survived = counts["tried"], counts["survived"]
+        print(
+            f"| {FAULTS[name].__doc__} | {tried} | {survived} | {tried - survived} |", flush=True
+        )
 
 
 if __name__ == "__main__":
