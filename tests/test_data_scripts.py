@@ -940,3 +940,11 @@ def test_the_summary_warns(tmp_path, capsys):
     assert "train 4 rainy and 4 clean, val 2 rainy and 2 clean, test 4 rainy and 4 clean" in out
     assert "never test on Rain200L" in out and "--unpaired parts them" in out
     assert list_images(tmp_path / "out/test/clean")
+
+
+def test_names_that_differ_in_case_alone_are_told(tmp_path):
+    """They would be one file on Windows and macOS, where the layout must be the same."""
+    names = {f"{kind}/{name}.png" for kind in ("rain", "norain") for name in ("a", "A")}
+    files = {name: encode(scene(n)) for n, name in enumerate(sorted(names))}
+    with pytest.raises(ImageError, match="would both become .*/a.png|/A.png"):
+        prepare(MINI, write(tmp_path / "in", files), tmp_path / "out")

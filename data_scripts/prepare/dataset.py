@@ -307,6 +307,7 @@ def _parallel(work: Callable, things: Sequence, title: str, progress: bool) -> I
 def _plan(items: Sequence[Item]) -> dict[str, Picture]:
     """Where every picture goes: path in the data set to picture."""
     plan: dict[str, Picture] = {}
+    spelled: dict[str, str] = {}  # names that differ in case alone are one on some systems
     users = Counter(item.clean for item in items if item.split == "train")
     for item in items:
         for kind, picture in (("rainy", item.rainy), ("clean", item.clean)):
@@ -317,6 +318,7 @@ def _plan(items: Sequence[Item]) -> dict[str, Picture]:
             once = kind == "clean" and item.split == "train" and users[picture] > 1
             suffix = ".png" if picture.half else source.suffix.lower()
             path = f"{item.split}/{kind}/{source.stem if once else item.name}{suffix}"
+            path = spelled.setdefault(path.casefold(), path)
             if plan.setdefault(path, picture) != picture:
                 raise ImageError(
                     f"{plan[path].file} and {picture.file} would both become {path}: "
