@@ -258,9 +258,11 @@ def _items(
         problems.append(f"{counts.total()} pairs, published are {dataset.pairs}")
     _complain(problems, allow_incomplete, f"{dataset.name} is not complete in {source.folder}:")
     if not ours:
+        folders = sorted({str(PurePosixPath(name).parent) for name in source.pictures})
         raise ImageError(
             f"{source.folder} holds {len(source.pictures)} pictures, but no pair of "
-            f"{dataset.name} among them, such as {source.pictures[0]}. See the layout in --help."
+            f"{dataset.name} among them; folders: {', '.join(folders[:8])}. Rename those of rainy "
+            "pictures to rainy and those of their truths to clean, or see the layout in --help."
         )
     return [replace(item, scene=f"{item.split}/{item.scene}") for item in ours], problems
 
