@@ -4,8 +4,9 @@
 
 Losses that join late change nothing before they are heard. So each seed rehearses once, and every
 row goes on from there with the same batches and one loss more. Each finished row leaves
-OUT/SEED-INGREDIENT.json and .png and is not trained again; an interrupted seed rehearses again.
-When all are there they are bound into loss_log.json and loss_log.png, which the package ships from
+OUT/SEED-INGREDIENT.json and .png and is not trained again, and the rehearsal, in
+OUT/SEED-rehearsed, goes on where it was: an interrupted command is given once more. When all is
+there it is bound into loss_log.json and loss_log.png, which the package ships from
 cclgan_lite/course/data/. Scored are the 12 validation scenes of the bundled data, never its test.
 About 17 minutes of one core.
 """
@@ -34,8 +35,10 @@ from cclgan_lite.evaluation.classical import classical_filter
 from cclgan_lite.evaluation.metrics import luma, psnr
 from cclgan_lite.files import write_atomically, write_json
 from cclgan_lite.training.config import Config
+from cclgan_lite.training.run import Run
 from cclgan_lite.training.trainer import Trainer
 
+EVERY = 60  # steps of rehearsal between two checkpoints
 SHOWN, ROWS, COLUMNS = (
     5,
     slice(40, 200),
@@ -73,6 +76,20 @@ def mean_psnr(pictures: list[np.ndarray], scenes: PairedFolders) -> float:
     )
 
 
+def rehearse(trainer: Trainer, training, until: int, data: Path, folder: Path) -> float:
+    """Rehearse from the last checkpoint in `folder` on; processor seconds of all its parts."""
+    run = Run(folder, trainer.config, data / "train/rainy", data / "train/clean")
+    trainer.load(run)
+    spent = json.loads((folder / "seconds.json").read_text()) if trainer.step else 0.0
+    name = f"seed {trainer.config.seed}, rehearsal"
+    while trainer.step < until:
+        part = go_on(trainer, training, min(trainer.step + EVERY, until), name)
+        spent += part["seconds"]
+        trainer.save(run)
+        write_json(folder / "seconds.json", spent)
+    return spent
+
+
 def grow(config: Config, data: Path, out: Path) -> None:
     """All rows of a seed that are not there yet."""
     names = {i: out / f"{config.seed}-{i}" for i in INGREDIENTS[1:]}
@@ -90,7 +107,7 @@ def grow(config: Config, data: Path, out: Path) -> None:
     rehearsed = Trainer(config, config.steps, torch.device("cpu"))
     terms = rehearsed.terms
     begin = round(config.onset.begin * config.steps)
-    common = go_on(rehearsed, training, begin, f"seed {config.seed}, rehearsal")
+    seconds = rehearse(rehearsed, training, begin, data, out / f"{config.seed}-rehearsed")
     for last, (ingredient, path) in enumerate(names.items(), 1):
         if path.with_suffix(".json").exists():
             continue
@@ -100,7 +117,7 @@ def grow(config: Config, data: Path, out: Path) -> None:
         made = derain(trainer, scenes)
         sheet = Image.fromarray(made[SHOWN][ROWS, COLUMNS])
         write_atomically(path.with_suffix(".png"), sheet.save)
-        row["seconds"] = round(row["seconds"] + common["seconds"], 1)
+        row["seconds"] = round(row["seconds"] + seconds, 1)
         write_json(path.with_suffix(".json"), row | {"psnr_y": mean_psnr(made, scenes)})
 
 

@@ -1,8 +1,9 @@
-"""What lesson 04 looks for hidden rain with: a second shower, a measure, and ways to wash."""
+"""What lesson 04 looks for hidden rain with: crops, a second shower, a measure, ways to wash."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -20,6 +21,17 @@ def shower(number: int, rain_seed: int, size: int = 128, seed: int = 5) -> Tenso
     image, depth = render_scene((seed, number, 7), size, size)
     rng = np.random.default_rng((seed, number, rain_seed))
     return to_tensor(np.rint(add_rain(image, depth, demo_rain(rng), rng) * 255).astype(np.uint8))
+
+
+def crops_at_one_place(images: Iterable[Tensor], size: int, batch: int = 4) -> list[Tensor]:
+    """Of each tensor [N, C, 128, 128] `batch` random pictures, all cropped at one random place.
+
+    `size`, the side of the crops, is 128 or less.
+    """
+    y, x = torch.randint(129 - size, (2,)).tolist()
+    return [
+        part[torch.randint(len(part), (batch,)), :, y : y + size, x : x + size] for part in images
+    ]
 
 
 def share(part: Tensor, whole: Tensor) -> float:

@@ -11,8 +11,9 @@ from torch import nn
 from cclgan_lite.course.checks.lesson_04 import (
     check_cycle_floor,
     check_image_pool,
-    check_transplant,
+    check_perfect_cycle,
 )
+from cclgan_lite.course.small_run import SmallGenerator
 from cclgan_lite.losses import PixelL1
 from cclgan_lite.losses.pixel import cycle
 from cclgan_lite.methods.cyclegan import CycleGAN
@@ -23,7 +24,7 @@ from lessons.lesson import answer, built
 CHECKS = {
     "cycle_floor": check_cycle_floor,
     "ImagePool": check_image_pool,
-    "transplant": check_transplant,
+    "perfect_cycle": check_perfect_cycle,
 }
 METHOD = CycleGAN(
     generator=GeneratorConfig(filters=4, blocks=1),
@@ -111,7 +112,7 @@ def test_step_trains_judges_on_what_the_pool_returns():
 
 
 def test_small_generator_starts_as_the_identity_and_sees_25_pixels():
-    generator = built("04")["SmallGenerator"](filters=4)
+    generator = SmallGenerator(filters=4)
     image = torch.rand(1, 3, 40, 40)
     assert torch.equal(generator(image), image)
     nn.init.ones_(generator.last.weight)
@@ -142,19 +143,16 @@ def test_small_generator_starts_as_the_identity_and_sees_25_pixels():
             "returned as it is",
         ),
         (
-            "transplant",
-            "cooperating(rainy) - honest(rainy)",
-            "honest(rainy) - cooperating(rainy)",
-            "sign",
+            "perfect_cycle",
+            "(lambda x: -x, lambda x: -x)",
+            "(lambda x: -x, lambda x: x)",
+            "does not come",
         ),
-        ("transplant", " - honest(rainy)", "", "whole derained"),
-        ("transplant", ".clamp(-1, 1)", "", "clamp"),
-        ("transplant", "target + code", "cooperating(rainy)", "on top of target"),
         (
-            "transplant",
-            "cooperating(rainy) - honest(rainy)",
-            "cooperating(target) - honest(target)",
-            "come from rainy",
+            "perfect_cycle",
+            "lambda x: -x, lambda x: -x",
+            "lambda x: -x, lambda x: x.flip(0)",
+            "off",
         ),
     ],
 )
