@@ -1,4 +1,4 @@
-"""Lessons 11 and 12 compare methods: their lines, their passes, and short runs on equal crops.
+"""Lessons 11 and 12 compare methods: lines, passes, short runs on equal crops, stored fair runs.
 
 A short run is the package's `Trainer` without a run folder: pictures that lie in memory, crops
 drawn from the run's seed and the number of the step, so that all methods see the same ones.
@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import textwrap
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from difflib import ndiff
+from importlib import resources
 from unittest.mock import patch
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from cclgan_lite.course.loss_log import said
 from cclgan_lite.data.folders import Augment
 from cclgan_lite.methods import Method
 from cclgan_lite.networks import DiscriminatorConfig, NetworkConfig, RestorationConfig
@@ -167,3 +170,34 @@ def crops(
         name: every[chosen, :, top : top + side, left : left + side]
         for name, every in pictures.items()
     }
+
+
+# Stored runs
+
+FAIR = resources.files("cclgan_lite.course") / "data" / "family.json"
+
+
+def fair_gains(test: str) -> dict[str, list[float]]:
+    """{method: dB over the degraded input on a test, by seed}, of the stored fair runs.
+
+    `benchmarks/family.py` made them. Raises ValueError for a test that they do not have.
+    """
+    tests = json.loads(FAIR.read_text())["tests"]
+    if test not in tests:
+        raise ValueError(f"no test {test!r}; there are {', '.join(tests)}")
+    rows, still = tests[test], tests[test]["input"]["0"]["psnr_y"]
+    return {
+        name: [by_seed[seed]["psnr_y"] - still for seed in sorted(by_seed)]
+        for name, by_seed in rows.items()
+        if name != "input"
+    }
+
+
+def show_fair(*tests: str) -> None:
+    """Print the gains of the stored fair runs: mean over seeds, 95 % interval of that mean."""
+    about, columns = json.loads(FAIR.read_text()), [fair_gains(test) for test in tests]
+    print(f"{'dB gained':16}" + "".join(f"{test:>20}" for test in tests))
+    for name in dict.fromkeys(name for column in columns for name in column):
+        cells = (said(column[name], "+") if name in column else "" for column in columns)
+        print(f"{name:16}" + "".join(f"{cell:>20}" for cell in cells))
+    print(f"({about['steps']} steps, batch {about['batch']}, crops of {about['crop']} pixels)")
