@@ -25,13 +25,22 @@ def trial(config: Config, rainy: Path, clean: Path, out: Path, pairs: Iterable[P
     """
     found = out / "result.json"
     if not found.exists():
-        start = time.process_time()
-        if Run.exists(out):
-            resume(out)
-        else:
-            train(config, rainy, clean, out)
-        seconds = time.process_time() - start
-        derainer = load_derainer(out)
-        result = evaluate_pairs(pairs, lambda rgb: derain_image(derainer, rgb))
-        write_json(found, result | {"cpu_seconds": seconds})
+        seconds = trained(config, rainy, clean, out)
+        write_json(found, score(out, pairs) | {"cpu_seconds": seconds})
     return json.loads(found.read_text())
+
+
+def trained(config: Config, rainy: Path, clean: Path, out: Path) -> float:
+    """Train the run in `out`, or resume it; the processor seconds that this took."""
+    start = time.process_time()
+    if Run.exists(out):
+        resume(out)
+    else:
+        train(config, rainy, clean, out)
+    return time.process_time() - start
+
+
+def score(out: Path, pairs: Iterable[Pair]) -> dict:
+    """What `evaluate_pairs` says of the run in `out`."""
+    derainer = load_derainer(out)
+    return evaluate_pairs(pairs, lambda rgb: derain_image(derainer, rgb))

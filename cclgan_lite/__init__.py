@@ -8,14 +8,15 @@
     ccl.derain(picture)         files, folders, PIL images, arrays or tensors; the same comes back
     ccl.load_derainer(weights)  a trained derainer as a torch module
     ccl.evaluate(weights, ...)  PSNR and SSIM on pairs
-    ccl.make_rain(clean, out)   rain on a folder of clean photographs
+    ccl.degrade(clean, out, kind)  rain, veil, haze, snow... on a folder of clean photographs
+    ccl.make_rain(clean, out)   the same of kind rain
 
 `help(ccl.train)` and so on tell the rest. Behind the door, the folders are the map of the paper:
 
     networks/    generators, discriminator, projection MLPs, embedders
     losses/      a file for each group of the paper's equations
     methods/     CCLGAN and its neighbours as data: networks, wiring, terms
-    data/        pictures, folders, rain, scenes
+    data/        pictures, folders, rain and other degradations, scenes
     training/    the step, the loop, the run folder
     inference/   deraining pictures of any size
     evaluation/  metrics, pairs, reports
@@ -36,7 +37,8 @@ _DOOR = {
     "derain": "inference.derain",
     "load_derainer": "inference.weights",
     "evaluate": "evaluation.systems",
-    "make_rain": "data.make_rain",
+    "degrade": "data.degrade",
+    "make_rain": "data.degrade",
 }
 __all__ = ["__version__", *_DOOR]
 

@@ -23,6 +23,7 @@ import tyro
 from tyro.conf import Positional, arg
 
 import cclgan_lite as ccl
+from cclgan_lite.data.degradations.kinds import KINDS
 from cclgan_lite.data.images import ImageNote
 from cclgan_lite.files import refuse_unwritable, write_json
 from cclgan_lite.inference.weights import DEFAULT_WEIGHTS
@@ -34,6 +35,7 @@ from cclgan_lite.training.run import Run, RunError
 DESCRIPTION = "Unsupervised image deraining with CCLGAN. Each COMMAND has its own --help."
 DEFAULT_RECIPE = "laptop"
 Device = Literal["auto", "cpu", "cuda", "mps"]
+Kind = Literal[tuple(KINDS)]
 
 
 def train_for(default: Config):
@@ -266,12 +268,27 @@ def table(
         published.plot(plot, chosen)
 
 
+def degrade(clean: Path, out: Path, kind: Kind = "rain", seed: int = 0) -> None:
+    """Rain, veil, haze, snow, noise or water on your own clean photographs, by physical models.
+
+    cclgan-lite degrade --kind haze --clean my/clean --out my/hazy
+
+    Every picture draws parameters of its own. Without a depth map the ground is assumed flat.
+
+    Args:
+        clean: Folder of clean images.
+        out: Folder for the degraded ones, same names.
+        kind: rain: streaks. veil: the same in RainCityscapes' veil. underwater: a colour cast
+            that grows with distance.
+        seed: Decides the parameters; the same seed gives the same pixels.
+    """
+    print(f"{kind}: {len(ccl.degrade(clean, out, kind, seed))} pictures in {out}")
+
+
 def make_rain(clean: Path, out: Path, seed: int = 0) -> None:
-    """Rain on your own clean photographs, with the physical model of RainCityscapes.
+    """The old name of degrade --kind rain: the same pixels.
 
     cclgan-lite make-rain --clean my/clean --out my/rainy
-
-    Every picture gets a shower of its own. Without a depth map the ground is assumed flat.
 
     Args:
         clean: Folder of clean images.
@@ -356,6 +373,7 @@ def main(arguments: list[str] | None = None) -> None:
             "export": export,
             "evaluate": evaluate,
             "table": table,
+            "degrade": degrade,
             "make-rain": make_rain,
             "check-unpaired": check_unpaired,
             "clip-probe": clip_probe,

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable
 from hashlib import file_digest
 from pathlib import Path
@@ -25,19 +26,43 @@ def write_atomically(path: str | Path, write: Callable[[Path], None]) -> None:
             `write` raises passes through.
     """
     path = Path(path)
-    temporary = path.with_name(f".{uuid4().hex}{path.suffix}")
+    # A short name: paths end at 260 characters on Windows.
+    temporary = path.with_name(f".{uuid4().hex[:8]}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())  # the content must be on the disk before the name is
-        os.replace(temporary, path)
+        _replace(temporary, path)
     except BaseException as error:
         full = isinstance(error, Exception) and _disk_full(path.parent, error)
         temporary.unlink(missing_ok=True)
         if full:
             raise _no_space(path) from error
         raise
+
+
+def _replace(temporary: Path, path: Path) -> None:
+    """os.replace, which Windows refuses while a viewer or virus scanner looks at the old file."""
+    for waited in (0.1, 0.2, 0.4, 0.8):
+        try:
+            return os.replace(temporary, path)
+        except PermissionError:
+            time.sleep(waited)
+    os.replace(temporary, path)
+
+
+def ignores_case(folder: Path) -> bool:
+    """Whether a.png and A.png are one file there, as on Windows and macOS."""
+    there = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
+    other = there.with_name(there.name.swapcase())
+    return other != there and other.exists() and other.samefile(there)
+
+
+def identity(path: Path) -> tuple[int, int]:
+    """The same for all names of one file or folder, however they are spelled."""
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 def refuse_unwritable(*paths: str | Path | None, folder: bool = False) -> None:

@@ -16,13 +16,24 @@ from urllib.parse import unquote
 
 import numpy as np
 import pytest
+import torch
 from filelock import FileLock
 from PIL import Image
+
+import cclgan_lite as ccl
+from cclgan_lite.data.images import ORIENTATION, read_photo
+from cclgan_lite.data.rain import add_rain, demo_rain
+from cclgan_lite.data.scenes import render_scene
+from cclgan_lite.inference.weights import DEFAULT_WEIGHTS
 
 ROOT = Path(__file__).parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
 PATIENCE = 180_000  # ms
+EMULATED = [  # a camera and a graphics card
+    "--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+    "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader",
+]  # fmt: skip
 HEAVIEST = 1.5e6  # bytes of a page without its pictures
 
 # What is wrong with a page as it lies there.
@@ -80,7 +91,7 @@ def page(site):
     address = f"http://127.0.0.1:{server.server_port}/"
     wrong = []
     with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = p.chromium.launch(executable_path=CHROMIUM, args=EMULATED)
         context = browser.new_context(viewport={"width": 1366, "height": 900}, base_url=address)
         page = context.new_page()
         page.set_default_timeout(PATIENCE)
@@ -127,6 +138,19 @@ def test_links_lead_somewhere(site):
 
 
 @pytest.mark.slow
+def test_the_network_is_the_derainers(site):
+    onnxruntime = pytest.importorskip("onnxruntime", reason="pip install onnxruntime")
+    session = onnxruntime.InferenceSession(site / "_static" / "derain" / "light.onnx")
+    derainer = ccl.load_derainer(DEFAULT_WEIGHTS)
+    for height, width in ((16, 64), (20, 36)):  # whole tiles of Winograd's, and cut ones
+        rainy = torch.rand(1, 3, height, width, generator=torch.manual_seed(0)) * 2 - 1
+        (derained,) = session.run(None, {"rainy": rainy.numpy()})
+        with torch.inference_mode():
+            expected = derainer(rainy).numpy()
+        assert np.abs(derained - expected).max() * 127.5 < 0.01  # grey levels
+
+
+@pytest.mark.slow
 def test_every_page_is_whole(site, page):
     faults = {}
     for path in sorted(site.rglob("*.html")):
@@ -142,51 +166,175 @@ def test_every_page_is_whole(site, page):
     assert not faults
 
 
-@pytest.mark.slow
-def test_derains_as_the_command_line_does(page, tmp_path):
-    import cclgan_lite as ccl
-    from cclgan_lite.data.rain import add_rain, demo_rain
-    from cclgan_lite.data.scenes import render_scene
-
-    rng = np.random.default_rng(0)
-    clean, depth = render_scene((0, 0), 701, 1022)  # in two tiles, with odd sides
-    rainy = add_rain(clean, depth, demo_rain(rng), rng)
-    rainy = (255 * rainy).round().astype(np.uint8)
-    Image.fromarray(rainy).save(tmp_path / "street.png")
-
-    page.goto("derain.html")
-    page.set_input_files("#derain-file", tmp_path / "street.png")
-    page.locator("#derain-status", has_text="derained in").wait_for()
+def done(page, name: str) -> None:
+    """Wait until `name` is derained; fails with the page's message if it is not."""
+    page.wait_for_function(
+        "name => document.getElementById('derain-error').textContent ||"
+        " document.getElementById('derain-status').textContent.includes(`${name} derained in`)",
+        arg=name,
+    )
+    assert not page.inner_text("#derain-error")
     print(page.inner_text("#derain-status"))
+
+
+def downloaded(page, path: Path) -> np.ndarray:
+    """The derained picture, uint8 [H, W, 3], by the page's download."""
     with page.expect_download() as download:
         page.get_by_role("link", name="Download").click()
-    assert download.value.suggested_filename == "street-derained.png"
-    download.value.save_as(tmp_path / "derained.png")
-    derained = np.array(Image.open(tmp_path / "derained.png").convert("RGB")).astype(int)
-    expected = ccl.derain(rainy, precision="float32").astype(int)
-    assert np.abs(expected - rainy).mean() > 1
-    assert np.abs(derained - expected).max() <= 1
-    # By keyboard: the line, and the removed layer.
-    page.get_by_label("Line between").focus()
+    assert download.value.suggested_filename == path.name
+    download.value.save_as(path)
+    return np.array(Image.open(path).convert("RGB"))
+
+
+def rainy_scene(height: int, width: int) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    clean, depth = render_scene((0, 0), height, width)
+    rainy = add_rain(clean, depth, demo_rain(rng), rng)
+    return (255 * rainy).round().astype(np.uint8)
+
+
+def grey_levels(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return np.abs(one.astype(int) - other)
+
+
+@pytest.mark.slow
+def test_derains_as_the_command_line_does(page, tmp_path):
+    rainy = rainy_scene(701, 1022)  # in tiles, with odd sides
+    Image.fromarray(rainy).save(tmp_path / "street.png")
+    page.goto("derain.html")
+    page.set_input_files("#derain-file", tmp_path / "street.png")
+    done(page, "street.png: 1022 × 701 pixels")
+    derained = downloaded(page, tmp_path / "street-derained.png")
+    expected = ccl.derain(rainy, precision="float32")
+    assert grey_levels(expected, rainy).mean() > 1
+    assert grey_levels(expected, derained).max() <= 1
+
+
+@pytest.mark.slow
+def test_a_photograph_is_turned_upright(page, tmp_path):
+    rainy = Image.fromarray(rainy_scene(120, 180))
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6  # stored on its side
+    rainy.save(tmp_path / "street.jpg", exif=exif, quality=90)
+    page.goto("derain.html")
+    page.set_input_files("#derain-file", tmp_path / "street.jpg")
+    done(page, "street.jpg: 120 × 180 pixels")
+    derained = downloaded(page, tmp_path / "street-derained.png")
+    upright = read_photo(tmp_path / "street.jpg").rgb  # as the command line reads it
+    expected = ccl.derain(upright, precision="float32")
+    assert grey_levels(expected, derained).max() <= 1
+
+
+@pytest.mark.slow
+def test_webgpu_agrees(page, tmp_path):
+    page.goto("derain.html?on=webgpu")
+    if not page.evaluate("navigator.gpu && navigator.gpu.requestAdapter().then(Boolean)"):
+        pytest.skip("this Chromium emulates no WebGPU")
+    rainy = rainy_scene(48, 64)  # an emulated card is slow
+    Image.fromarray(rainy).save(tmp_path / "small.png")
+    page.set_input_files("#derain-file", tmp_path / "small.png")
+    done(page, "small.png: 64 × 48 pixels")
+    assert "the graphics card" in page.inner_text("#derain-status")
+    derained = downloaded(page, tmp_path / "small-derained.png")
+    assert grey_levels(ccl.derain(rainy, precision="float32"), derained).max() <= 1
+
+
+@pytest.mark.slow
+def test_webgpu_that_fails_is_done_without(page, tmp_path):
+    card = "GPU.prototype.requestAdapter = async () => ({ info: { isFallbackAdapter: false } });"
+    page.add_init_script(card)
+    lost = "onmessage = () => postMessage({ error: 'device lost' });"
+    page.route(
+        "**/worker.js?webgpu",
+        lambda route: route.fulfill(body=lost, content_type="text/javascript"),
+    )
+    warned = []
+    page.on("console", lambda message: warned.append(message.text))
+    Image.fromarray(rainy_scene(48, 64)).save(tmp_path / "small.png")
+    page.goto("derain.html")
+    page.set_input_files("#derain-file", tmp_path / "small.png")
+    done(page, "small.png: 64 × 48 pixels")
+    assert "on 1 processor core" in page.inner_text("#derain-status")
+    assert "WebGPU failed, WebAssembly takes over: device lost" in warned
+
+
+@pytest.mark.slow
+def test_by_keyboard_on_a_phone(page):
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto("derain.html")
+    page.get_by_label("Choose a picture").focus()
+    for _ in range(2):  # past the camera
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Stop").wait_for()
+    assert page.evaluate("document.activeElement.id") == "derain-stop"
+    page.keyboard.press("Escape")
+    status = page.get_by_role("status")
+    status.get_by_text("Stopped: example.png was not derained").wait_for()
+    assert page.evaluate("document.activeElement.id") == "derain-example"
+    page.keyboard.press("Enter")
+    page.get_by_role("progressbar", name="Tiles derained").wait_for()
+    done(page, "example.png: 720 × 480 pixels")
+    assert page.evaluate("document.activeElement.id") == "derain-example"
+    assert not page.evaluate(OVERFLOW)
+    page.keyboard.press("Tab")
     page.keyboard.press("ArrowRight")
     assert page.evaluate("document.getElementById('derain-stage').style.cssText") == "--line: 51%;"
-    page.get_by_label("Show what was removed").focus()
+    page.keyboard.press("Tab")
     page.keyboard.press("Space")
     assert page.get_by_role("img", name="What was removed").is_visible()
 
 
+# How a picture comes in, besides by the button: name and what the page does then.
+HAND_OVER = """(kind) => {
+    const canvas = Object.assign(document.createElement('canvas'), { width: 64, height: 48 });
+    canvas.getContext('2d').fillRect(0, 0, 9, 9);
+    canvas.toBlob(blob => {
+        const data = new DataTransfer();
+        data.items.add(new File([blob], 'handed.png', { type: 'image/png' }));
+        const event = kind === 'drop'
+            ? new DragEvent('drop', { dataTransfer: data })
+            : new ClipboardEvent('paste', { clipboardData: data, bubbles: true });
+        document.getElementById('derain-drop').dispatchEvent(event);
+    });
+}"""
+
+
+@pytest.mark.slow
+def test_dropped_pasted_and_seen_by_the_camera(page):
+    page.goto("derain.html")
+    for kind in ("drop", "paste"):
+        page.evaluate(HAND_OVER, kind)
+        done(page, "handed.png: 64 × 48 pixels")
+        page.reload()
+    page.get_by_role("button", name="Use the camera").click()  # Chromium's green one
+    page.get_by_role("button", name="Take this picture").click()
+    done(page, "camera.png: 640 × 480 pixels")
+    assert not page.get_by_label("What the camera sees").is_visible()
+
+
 @pytest.mark.slow
 def test_what_is_no_picture_is_told(page, tmp_path):
-    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more than a beginning")
+    rng = np.random.default_rng(0)
+    whole = tmp_path / "whole.jpg"
+    Image.fromarray(rng.integers(0, 256, (64, 64, 3), np.uint8)).save(whole)
+    (tmp_path / "cut.jpg").write_bytes(whole.read_bytes()[:2000])
+    (tmp_path / "text.png").write_text("no picture at all")
+    Image.new("L", (7000, 6000)).save(tmp_path / "large.jpg")
     page.goto("derain.html")
-    page.set_input_files("#derain-file", tmp_path / "broken.jpg")
     alert = page.get_by_role("alert")
-    alert.get_by_text("broken.jpg cannot be read as a picture").wait_for()
-    assert not page.locator("#derain-result").is_visible()
+    for name, told in [
+        ("cut.jpg", "cut.jpg cannot be read as a picture"),
+        ("text.png", "text.png cannot be read as a picture"),
+        ("large.jpg", "large.jpg has 42 megapixels, more than a page can hold"),
+    ]:
+        page.set_input_files("#derain-file", tmp_path / name)
+        alert.get_by_text(told).wait_for()
+        assert not page.locator("#derain-result").is_visible()
     # The next picture is taken, and the message is gone.
     Image.fromarray(np.full((5, 30, 3), 90, np.uint8)).save(tmp_path / "tiny.png")
     page.set_input_files("#derain-file", tmp_path / "tiny.png")
-    page.locator("#derain-status", has_text="30 × 5 pixels derained").wait_for()
+    done(page, "tiny.png: 30 × 5 pixels")
     assert not alert.is_visible()
 
 

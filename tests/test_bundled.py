@@ -99,6 +99,40 @@ def test_finished_data_is_not_made_again(data):
     assert before == {path: path.stat().st_mtime_ns for path in data.rglob("*.*")}
 
 
+def test_kinds_share_the_clean_pictures(finished, tmp_path):
+    one = manifest(finished)["files"]
+    two = manifest(bundled_data(tmp_path / "haze", kind="haze", **SMALL))["files"]
+    assert one.keys() == two.keys()
+    for path, digest in one.items():
+        assert (digest == two[path]) == ("clean" in path)
+    with pytest.raises(ValueError, match="'kind': 'haze'"):
+        bundled_data(tmp_path / "haze", **SMALL)
+    with pytest.raises(ValueError, match="no kind 'rian'.*'rain'"):
+        bundled_data(tmp_path / "none", kind="rian", **SMALL)
+    assert not (tmp_path / "none").exists()
+
+
+def test_rain_is_what_it_was_before_there_were_kinds(data):
+    """The rain of an older version, whose manifest knows no kind, is not made again."""
+    item = plan(4, 4, 2, 3)[0]
+    clean, depth = (
+        load_photograph(item.photograph, 48, 64, item.crop)
+        if item.photograph
+        else render_scene((0, item.number, 1), 48, 64)
+    )
+    rng = np.random.default_rng((0, item.number, 2))
+    rainy = add_rain(clean, depth, demo_rain(rng), rng)
+    np.testing.assert_array_equal(
+        pixels(data / "train/rainy" / item.name), np.rint(rainy * 255).astype(np.uint8)
+    )
+    old = manifest(data)
+    del old["kind"]
+    (data / MANIFEST).write_text(json.dumps(old))
+    before = {path: path.stat().st_mtime_ns for path in data.rglob("*.*")}
+    bundled_data(data, **SMALL)
+    assert before == {path: path.stat().st_mtime_ns for path in data.rglob("*.*")}
+
+
 @pytest.mark.parametrize("missing", [MANIFEST, "train/rainy"])
 def test_unfinished_data_is_made_again(data, missing):
     whole = manifest(data)["files"]

@@ -88,8 +88,9 @@ def test_evaluate_scores_the_derained_image(pairs):
     assert results["other"]["psnr_y"] != pytest.approx(rainy["psnr_y"], abs=0.01)
 
 
-def test_make_rain(pairs):
-    cli.main(["make-rain", "--clean", str(pairs / "clean"), "--out", str(pairs / "made")])
+@pytest.mark.parametrize("command", [["make-rain"], ["degrade"], ["degrade", "--kind", "haze"]])
+def test_degrade(pairs, command):
+    cli.main([*command, "--clean", str(pairs / "clean"), "--out", str(pairs / "made")])
     before = np.asarray(Image.open(pairs / "clean/1.png")).astype(int)
     after = np.asarray(Image.open(pairs / "made/1.png")).astype(int)
     assert before.shape == after.shape and (before != after).any()
@@ -224,7 +225,7 @@ def test_home_is_found_behind_an_equals_sign(pairs, monkeypatch):
     assert (pairs / "made/0.png").exists()
 
 
-@pytest.mark.parametrize("command", ["train", "derain", "evaluate", "table", "make-rain", "demo"])
+@pytest.mark.parametrize("command", ["train", "derain", "evaluate", "table", "degrade", "demo"])
 def test_help_teaches(command, capsys):
     with pytest.raises(SystemExit) as stop:
         cli.main([command, "--help"])
@@ -245,4 +246,4 @@ def test_python_dash_m():
     done = subprocess.run(
         [sys.executable, "-m", "cclgan_lite", "--help"], capture_output=True, text=True
     )
-    assert done.returncode == 0 and "make-rain" in done.stdout
+    assert done.returncode == 0 and "degrade" in done.stdout

@@ -94,6 +94,17 @@ LAYOUTS = {
         **pairs("train/rain/norain-{}.png", "train/norain/norain-{}.png", TRAIN),
         **pairs("test/rain/norain-{}.png", "test/norain/norain-{}.png", TEST, AWAY),
     },
+    **{
+        f"{rainy} and {clean}": lambda rainy=rainy, clean=clean: {
+            **pairs(f"train/{rainy}/{{}}.png", f"train/{clean}/{{}}.png", TRAIN),
+            **pairs(f"test/{rainy}/{{}}.png", f"test/{clean}/{{}}.png", TEST, AWAY),
+        }
+        for rainy, clean in (
+            ("LQ", "GT"),
+            ("rain_img", "norain_img"),
+            ("rainy image", "ground truth"),
+        )
+    },
     "X2, in two zips": lambda: {
         "rain_data_train_Light.zip": zipped(
             pairs("rain/X2/norain-{}x2.png", "norain/norain-{}.png", TRAIN)
@@ -840,11 +851,15 @@ def test_thousands_of_problems_are_counted_not_printed(tmp_path):
     assert len(str(error.value).splitlines()) < 30
 
 
-def test_names_that_collide_are_told(tmp_path):
-    files = {"real_world.txt": b"a/real_world/1/x.png b/1.png\na/real_world/2/x.png b/2.png"}
-    files["real_test_1000.txt"] = b""
-    for n in (1, 2):
-        files |= {f"a/real_world/{n}/x.png": encode(rained(n)), f"b/{n}.png": encode(scene(n))}
+@pytest.mark.parametrize("second", ["x", "X"])  # one file on Windows and macOS
+def test_names_that_collide_are_told(tmp_path, second):
+    listed = f"a/real_world/1/x.png b/1.png\na/real_world/2/{second}.png b/2.png"
+    files = {"real_world.txt": listed.encode(), "real_test_1000.txt": b""}
+    for n, name in ((1, "x"), (2, second)):
+        files |= {
+            f"a/real_world/{n}/{name}.png": encode(rained(n)),
+            f"b/{n}.png": encode(scene(n)),
+        }
     with pytest.raises(ImageError, match="would both become train/rainy/x.png"):
         prepare(
             replace(script("spa_data").SPA_DATA, val=0),
@@ -940,3 +955,9 @@ def test_the_summary_warns(tmp_path, capsys):
     assert "train 4 rainy and 4 clean, val 2 rainy and 2 clean, test 4 rainy and 4 clean" in out
     assert "never test on Rain200L" in out and "--unpaired parts them" in out
     assert list_images(tmp_path / "out/test/clean")
+
+
+def test_folders_that_are_not_understood_are_named(tmp_path):
+    files = pairs("testA/{}.png", "testB/{}.png", TEST, AWAY)
+    with pytest.raises(ImageError, match="folders: testA, testB. Rename those of rainy"):
+        prepare(MINI, write(tmp_path / "in", files), tmp_path / "out")

@@ -35,6 +35,7 @@ ELSEWHERE = {
     "save_minutes": "test_run.py: when, not what",
     "workers": "must change nothing",
     "resident": "must change nothing, test_resident.py",
+    "deterministic": "must change nothing on a CPU, test_deterministic.py",
     "compile": "must change nothing, test_step.py",
 }
 OTHER = {  # of fields whose values are names

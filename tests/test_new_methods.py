@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import shutil
+import signal
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
 from noise import noise_folders
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from cclgan_lite.cli import main
 from cclgan_lite.data.folders import Augment
+from cclgan_lite.inference.export import export_onnx
 from cclgan_lite.losses import Adversarial, LayerContrast, PixelL1, PixelMSE
 from cclgan_lite.losses.term import Look
 from cclgan_lite.methods import (
@@ -154,21 +161,71 @@ METHODS = {  # and its losses
 }
 
 
+def killed_in_step_3(config: Config, rainy: Path, clean: Path, out: Path) -> None:
+    """A training that SIGKILL ends after its third step, in a process of its own."""
+    torch.set_num_threads(1)
+    step = Trainer.train_step
+
+    def last(trainer, batch):
+        if trainer.step == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return step(trainer, batch)
+
+    Trainer.train_step = last
+    train(config, rainy, clean, out, "cpu")
+
+
+@pytest.fixture(scope="module")
+def forks():
+    """Processes from one that has imported all and, unlike this one, has trained nothing."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        pytest.skip("this system does not fork")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["cclgan_lite.cli", "cclgan_lite.training.trainer"])
+    return context
+
+
 @pytest.mark.parametrize("method", [m for m, _ in METHODS.values()], ids=METHODS)
-def test_neighbours_resume_export_and_evaluate(method, tmp_path):
+def test_neighbours_resume_evaluate_and_derain(method, tmp_path, forks, request):
+    request.addfinalizer(partial(torch.set_num_threads, torch.get_num_threads()))
+    torch.set_num_threads(1)  # as in the process that is killed: sums depend on the split
     rainy, clean = noise_folders(tmp_path, 1)
     for folder in (rainy, clean):
         shutil.copytree(folder, tmp_path / "test" / folder.name)
-    config = Config(method=method, augment=Augment(resize=None, crop=48), steps=3, log_every=1)
-    run = train(config, rainy, clean, tmp_path / "run", "cpu")
-    assert Run.read(tmp_path / "run").config == config
-    assert resume(tmp_path / "run", "cpu").history() == run.history()
+    config = Config(
+        method=method, augment=Augment(resize=None, crop=48), steps=5, log_every=1, save_minutes=0
+    )
+    whole = train(config, rainy, clean, tmp_path / "whole", "cpu")
+    child = forks.Process(target=killed_in_step_3, args=(config, rainy, clean, tmp_path / "run"))
+    child.start()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL and len(Run.read(tmp_path / "run").history()) == 3
+    run = resume(tmp_path / "run", "cpu")
+    assert run.config == config and run.history() == whole.history()
+    ends = [load_file(r.checkpoints()[-1] / "networks.safetensors") for r in (whole, run)]
+    assert all(torch.equal(value, ends[1][name]) for name, value in ends[0].items())
+
     folders = [f"--{kind}={tmp_path / 'test' / kind}" for kind in ("rainy", "clean")]
     main(["evaluate", *folders, "--weights", str(run.folder), "--json", str(tmp_path / "s.json")])
     assert json.loads((tmp_path / "s.json").read_text())["n"] == 1
-    if isinstance(method, Harder):  # the same network for all, and slow to export
-        main(["export", "--weights", str(run.folder), "--to", str(tmp_path / "d.onnx")])
-        assert (tmp_path / "d.onnx").stat().st_size > 1000
+    main(["derain", str(rainy), "--weights", str(run.folder), "--out", str(tmp_path / "derained")])
+    assert [path.name for path in (tmp_path / "derained").iterdir()] == ["0.png"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["DCLGAN", "DerainCycleGAN", "NLCL", "DDN"])
+def test_every_kind_of_derainer_exports(name, tmp_path):
+    for needed in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(needed, reason=f"needs {needed}: pip install 'cclgan_lite[test]'")
+    import onnxruntime
+
+    derainer = METHODS[name][0].networks()["derainer"].eval()
+    export_onnx(derainer, tmp_path / "d.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "d.onnx")
+    rainy = torch.rand(1, 3, 40, 52) * 2 - 1
+    (derained,) = session.run(None, {"rainy": rainy.numpy()})
+    with torch.no_grad():
+        torch.testing.assert_close(torch.from_numpy(derained), derainer(rainy), atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("method, losses", METHODS.values(), ids=METHODS)

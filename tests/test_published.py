@@ -19,6 +19,7 @@ from cclgan_lite.evaluation.published import (
     read_results,
     sections,
 )
+from cclgan_lite.recipes import RECIPES
 
 # Copied from the paper a second time, as its text has it: RainCityscapes, SPA.
 TABLE_1 = """
@@ -72,11 +73,28 @@ def test_table_1_with_every_printed_digit():
         assert kinds == ["paired"] * 3 + ["semi-supervised"] * 3 + ["unpaired"] * 8
 
 
+def test_each_system_of_table_1_runs_here_or_says_why_not():
+    (section,) = sections(dataset="RainCityscapes")
+    runs = {row.system: row.runs_here() for row in section.rows}
+    cited = {"RESCAN", "JORDER-E", "SSIR", "Syn2Real", "JRGR", "ANLCL"}
+    assert {name for name, recipe in runs.items() if recipe == "no"} == cited
+    assert {recipe for recipe in runs.values() if recipe != "no"} <= set(RECIPES) and len(
+        runs
+    ) == 14
+    assert runs["NLCL"] == "nlcl" and runs["DeCycleGAN"] == "derain-cyclegan"
+    text = markdown(section)
+    assert "Runs here" in text.splitlines()[2]
+    for name in cited:
+        assert text.count(f"- {name} does not run here: it ") == 1
+    assert ours(system="NLCL").runs_here() == ""  # the column is of published figures
+
+
 def test_ablations():
     (section,) = sections(dataset="raincityscapes", ablations=True)
     printed = [" ".join(text_of(row, "psnr", "ssim")) for row in section.rows]
     assert printed == re.split(r",\s+", TABLES_2_TO_4)
     assert "* The figure is printed" in markdown(section)
+    assert "Runs here" not in markdown(section)  # they are no systems
 
 
 @pytest.mark.parametrize(
@@ -104,6 +122,8 @@ def test_the_file_is_consistent():
     data = published()
     fields = {"source", "where", "dataset", "rows", "images", "listed", "colour", "size",
               "trained_on", "ablation"}  # fmt: skip
+    for about in data["systems"].values():
+        assert len(about) == 1 and (about.get("recipe") in RECIPES or about["cited"][-1] != ".")
     assert set(data["sources"]) == {table["source"] for table in data["tables"]}
     assert set(data["datasets"]) == {table["dataset"] for table in data["tables"]}
     for table in data["tables"]:
@@ -181,7 +201,7 @@ def test_table_reads(capsys):
     assert len({len(line) for line in lines}) == 1  # aligned
     assert "30.12 [29.50, 30.70]" in text and "0.9000 |" in text.replace("  ", "")
     rows = [re.split(r" *\| *", line)[1:-1] for line in lines[2:]]
-    assert [row[4] for row in rows[-2:]] == ["Y", "RGB"] and rows[-1][2] == "29.00"
+    assert [row[5] for row in rows[-2:]] == ["Y", "RGB"] and rows[-1][3] == "29.00"
     assert "(ours 1) beside [1, Y] [1, RGB]: the same protocol, row by colour." in text
 
 

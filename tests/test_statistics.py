@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap
 
-from cclgan_lite.evaluation.statistics import difference, interval
+from cclgan_lite.evaluation.statistics import difference, interval, interval_over_seeds
 
 RNG = np.random.default_rng(0)
 NORMAL = NormalDist()
@@ -104,3 +104,29 @@ def test_different_pictures_or_protocols_are_refused():
         difference(result([1.0]), result([1.0, 2.0, 3.0]))
     with pytest.raises(ValueError, match="protocols differ: full-size, cclgan-code"):
         difference(result([1.0]), result([1.0], protocol="cclgan-code"))
+
+
+def test_seeds_and_scenes_are_drawn_independently():
+    """Against a slow loop that draws, and against what each alone would give."""
+    random = np.random.default_rng(0)
+    values = random.normal(0, 1, 3)[:, None] + random.normal(0, 2, 12)
+    rng, means = np.random.default_rng(1), []
+    for _ in range(4000):
+        rows, columns = rng.integers(3, size=3), rng.integers(12, size=12)
+        means.append(np.mean([values[i, j] for i in rows for j in columns]))
+    found = interval_over_seeds(values)
+    assert found == pytest.approx(list(np.quantile(means, (0.025, 0.975))), abs=0.15)
+    one_by_one = np.ptp(interval(values.ravel()))
+    assert np.ptp(found) > 1.3 * one_by_one
+
+
+def test_equal_seeds_leave_the_interval_of_the_scenes():
+    scenes = np.random.default_rng(0).normal(0, 1, 40)
+    alone, thrice = (interval_over_seeds(np.tile(scenes, (k, 1))) for k in (1, 3))
+    assert thrice == pytest.approx(alone, abs=0.05)
+    assert alone == pytest.approx(interval(scenes), abs=0.08)
+
+
+def test_equal_scenes_leave_the_range_of_the_seeds():
+    """One seed thrice is drawn in one of 27 cases, above 2.5 %: the interval is their range."""
+    assert interval_over_seeds([[1.0] * 5, [2.0] * 5, [4.0] * 5]) == [1.0, 4.0]

@@ -11,8 +11,8 @@ from PIL import Image
 
 from cclgan_lite import cli
 from cclgan_lite.data.bundled import bundled_data
+from cclgan_lite.data.degrade import degrade_photo
 from cclgan_lite.data.images import ImageError, list_images, read_rgb
-from cclgan_lite.data.make_rain import rain_on
 from cclgan_lite.data.pairs import pair_files
 from cclgan_lite.data.unpaired import (
     SAME_SCENE,
@@ -36,7 +36,7 @@ def scene(number: int, height: int = 96, width: int = 128) -> np.ndarray:
 
 
 def rainy(number: int) -> np.ndarray:
-    return rain_on(scene(number), np.random.default_rng(number))
+    return degrade_photo(scene(number), "rain", np.random.default_rng(number))
 
 
 def folder(path, numbers, make=scene):

@@ -1,5 +1,8 @@
 """The data set that needs no download: generated scenes, a few photographs, physical rain.
 
+With another `kind` of degradation the same scenes lie in veil, haze and so on; the folders keep
+their names, which every command knows.
+
     root/train/rainy, root/train/clean    unpaired: disjoint scenes, different names
     root/val/rainy,   root/val/clean      paired: the same scene has the same name in both
     root/test/rainy,  root/test/clean     paired
@@ -25,8 +28,10 @@ from PIL import Image
 from scipy.ndimage import distance_transform_edt
 from tqdm.auto import tqdm
 
+from cclgan_lite.data.degradations.base import degraded
+from cclgan_lite.data.degradations.kinds import sample
 from cclgan_lite.data.images import Photo, write_photo
-from cclgan_lite.data.rain import add_rain, assumed_depth, demo_rain
+from cclgan_lite.data.rain import assumed_depth
 from cclgan_lite.data.scenes import render_scene
 from cclgan_lite.files import write_atomically
 
@@ -120,7 +125,9 @@ def motorcycle_depth(folder: Path) -> np.ndarray:
     return (0.193001 * 994.978 / (disparity[tuple(nearest)] + 31.086)).astype(np.float32)
 
 
-def make_item(item: Item, seed: int, height: int, width: int) -> Iterator[tuple[str, np.ndarray]]:
+def make_item(
+    item: Item, seed: int, height: int, width: int, kind: str = "rain"
+) -> Iterator[tuple[str, np.ndarray]]:
     """Each file of an item: its path in the data set and its pixels, H x W x 3 uint8."""
     if item.photograph:
         clean, depth = load_photograph(item.photograph, height, width, item.crop)
@@ -130,7 +137,7 @@ def make_item(item: Item, seed: int, height: int, width: int) -> Iterator[tuple[
         image = clean
         if folder.endswith("rainy"):
             rng = np.random.default_rng((seed, item.number, 2))
-            image = add_rain(clean, depth, demo_rain(rng), rng)
+            image = degraded(sample(kind, rng), clean, depth, rng)
         yield f"{folder}/{item.name}", np.rint(image * 255).astype(np.uint8)
 
 
@@ -149,18 +156,20 @@ def bundled_data(
     test: int = 24,
     size: tuple[int, int] = (240, 320),
     photographs: bool = True,
+    kind: str = "rain",
     progress: bool = True,
 ) -> Path:
     """Write the data set under `root` and return `root`; a finished one is left as it is.
 
     `rainy`, `clean`: training images; `val`, `test`: pairs; `size`: rows and columns of a
-    scene. The same settings give the same pixels, bit for bit with the same versions of the
-    libraries. `manifest.json`, written last, lists settings, versions and the sha256 of every
-    file's pixels: without it the data set counts as unfinished and is made again. The default
-    takes 30 to 60 seconds on one core.
+    scene; `kind`: what the rainy ones lie in, one of `degradations/kinds.py`. The clean pictures
+    are the same for all kinds, and veil has the streaks of rain. The same settings give the same
+    pixels, bit for bit with the same versions of the libraries. `manifest.json`, written last,
+    lists settings, versions and the sha256 of every file's pixels: without it the data set counts
+    as unfinished and is made again. The default takes 30 to 60 seconds on one core.
 
-    Raises ValueError where `root` holds a data set of other settings, and FileExistsError where
-    it holds an unfinished one of other settings or anybody else's pictures.
+    Raises ValueError for an unknown kind or where `root` holds a data set of other settings, and
+    FileExistsError where it holds an unfinished one of other settings or anybody else's pictures.
     """
     root, items = Path(root), plan(rainy, clean, val, test, photographs)
     settings = {
@@ -169,11 +178,13 @@ def bundled_data(
         "size": list(size),
         "photographs": photographs,
         "counts": {"rainy": rainy, "clean": clean, "val": val, "test": test},
+        "kind": kind,
     }
+    sample(kind, np.random.default_rng(seed))  # an unknown kind is told before the work
     paths = [f"{folder}/{item.name}" for item in items for folder in item.folders]
 
     if (root / MANIFEST).exists():
-        found = json.loads((root / MANIFEST).read_text())
+        found = {"kind": "rain"} | json.loads((root / MANIFEST).read_text())
         other = {k: found.get(k) for k in settings if found.get(k) != settings[k]}
         if other:
             asked = {k: settings[k] for k in other}
@@ -196,7 +207,7 @@ def bundled_data(
 
     hashes = {}
     for item in tqdm(items, desc="bundled data", unit="scene", disable=not progress):
-        for path, pixels in make_item(item, seed, *size):
+        for path, pixels in make_item(item, seed, *size, kind):
             write_photo(root / path, Photo(pixels), pixels)
             hashes[path] = pixel_hash(pixels)
     versions = {p: metadata.version(p) for p in ("numpy", "scipy", "scikit-image", "pillow")}

@@ -31,7 +31,7 @@ from PIL import Image, JpegImagePlugin, UnidentifiedImageError
 from torch import Tensor
 from tqdm import tqdm
 
-from cclgan_lite.files import write_atomically
+from cclgan_lite.files import ignores_case, write_atomically
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
@@ -270,10 +270,16 @@ def rewrite_photos(
     Returns the files written.
 
     Raises:
-        ImageError: after the work, if pictures could not be read: each is named, all others are
-            written.
+        ImageError: before the work, if two targets would be one file; after it, if pictures could
+            not be read: each is named, all others are written.
         OSError: a file cannot be written.
     """
+    if ignores_case(Path(out)):
+        spelled: dict[str, Path] = {}
+        for target, source in sources.items():
+            earlier = spelled.setdefault(str(target).casefold(), source)
+            if earlier is not source:
+                raise doubled(earlier, source, target)
     written, failures = [], []
     for target, source in tqdm(sources.items(), unit="picture", disable=not progress):
         try:
@@ -286,6 +292,10 @@ def rewrite_photos(
         count = f"{len(failures)} of {len(sources)} pictures were not {done}"
         raise ImageError("\n  ".join([f"{count}, the others are in {out}:", *failures]))
     return written
+
+
+def doubled(one: Path, other: Path, target: Path) -> ImageError:
+    return ImageError(f"{one} and {other} would both become {target}. Rename one.")
 
 
 def to_tensor(rgb: np.ndarray) -> Tensor:

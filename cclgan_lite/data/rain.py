@@ -22,8 +22,11 @@ H x W in [0, 1]. Every random number comes from the `numpy.random.Generator` tha
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
+
+from cclgan_lite.data.degradations.base import Rows
 
 LAYER_DEPTHS = (2.0, 4.0, 8.0, 16.0, 32.0)  # metres; each layer stands for one octave of depth
 MARGIN = 1.25  # mean streak lengths beyond the image within which streaks may begin
@@ -64,9 +67,21 @@ class Rain:
             airlight=float(rng.uniform(0.7, 0.9)),
         )
 
+    def draw(self, shape: tuple[int, int], rng: np.random.Generator) -> Rows:
+        """One shower on a picture of this height and width (`degradations/base.py`)."""
+        layers = streak_layers(shape, self, rng)
+
+        def rows(clean: np.ndarray, depth: np.ndarray, top: int) -> np.ndarray:
+            veil = haze(depth, self.beta)
+            streaks = streaks_at(layers, depth, self, top)
+            streaks = np.minimum(streaks, 1 - veil)  # no more than all the light
+            return compose(clean, streaks, veil, self.airlight)
+
+        return rows
+
 
 def demo_rain(rng: np.random.Generator) -> Rain:
-    """The rain of bundled data and `make-rain`: clear streaks in thin haze, varied per image.
+    """The kind `rain` of bundled data and `degrade`: clear streaks in thin haze, varied per image.
 
     It leaves a rainy image at 22 to 26 dB PSNR on average, as the streaks of Rain100L do
     (26.9 dB on the luma), while its haze alone would leave more than 30 dB.
@@ -102,7 +117,50 @@ def compose(
     return (clean * (1 - streaks - haze) + streaks + airlight * haze).astype(np.float32)
 
 
-def streak_layer(
+class Streaks(NamedTuple):
+    """Soft motion-blurred lines on a picture, as arrays with an entry for each.
+
+    One streak is s = b (1 - t^2)^0.7 exp(-w^2 / 2 sigma^2), with t in [-1, 1] along it and w
+    across it: soft ends, soft sides. A drop in flight oscillates, which modulates its light along
+    the streak (Garg and Nayar, 2006).
+    """
+
+    y0: np.ndarray  # row and column of the middle
+    x0: np.ndarray
+    half: np.ndarray  # half the length, in pixels
+    sigma: np.ndarray  # pixels
+    light: np.ndarray  # b, in [0, 1)
+    lean: np.ndarray  # radians from the vertical
+    phase: np.ndarray  # of the oscillation, radians
+
+    def paint(self, top: int, bottom: int, columns: int) -> np.ndarray:
+        """S = 1 - prod_k (1 - s_k) of rows `top` to `bottom`: [bottom - top, columns], float32."""
+        # One entry per streak and row that it crosses ...
+        reach = self.half * np.cos(self.lean)
+        first = np.maximum(np.ceil(self.y0 - reach).astype(int), top)
+        end = np.minimum(np.floor(self.y0 + reach).astype(int) + 1, bottom)
+        rows = np.maximum(end - first, 0)
+        k = np.repeat(np.arange(len(rows)), rows)
+        y = first[k] + np.arange(len(k)) - np.repeat(np.cumsum(rows) - rows, rows)
+        fall = y - self.y0[k]
+        t = fall / reach[k]
+        value = self.light[k] * (1 - t * t).clip(0) ** 0.7
+        value *= 0.85 + 0.15 * np.sin(self.phase[k] + 4 * t)
+
+        # ... and, within the row, per pixel that its width may touch.
+        centre = self.x0[k] + fall * np.tan(self.lean[k])
+        widest = 2.5 * self.sigma.max(initial=0) / np.cos(np.abs(self.lean).max(initial=0))
+        side = int(np.ceil(widest))
+        x = np.rint(centre).astype(int)[:, None] + np.arange(-side, side + 1)
+        across = (x - centre[:, None]) * (np.cos(self.lean) / self.sigma)[k][:, None]
+        value = value[:, None] * np.exp(-0.5 * across * across)
+        inside = (x >= 0) & (x < columns)
+        index = ((y - top)[:, None] * columns + x)[inside]
+        optical = np.bincount(index, -np.log1p(-value[inside]), minlength=(bottom - top) * columns)
+        return (-np.expm1(-optical)).reshape(bottom - top, columns).astype(np.float32)
+
+
+def draw_streaks(
     shape: tuple[int, int],
     rng: np.random.Generator,
     *,
@@ -112,13 +170,11 @@ def streak_layer(
     brightness: float,
     angle: float,
     jitter: float = 1.5,
-) -> np.ndarray:
-    """S_l = 1 - prod_k (1 - s_k): `count` soft motion-blurred lines, H x W float32 in [0, 1).
+) -> Streaks:
+    """`count` streaks over a picture of `shape` and a margin around it.
 
-    One streak is s_k = b_k (1 - t^2)^0.7 exp(-w^2 / 2 sigma_k^2), with t in [-1, 1] along it and
-    w across it: soft ends, soft sides. `length` and `width` are means in pixels, `angle` and
-    `jitter` in degrees. A drop in flight oscillates, which modulates its light along the streak
-    (Garg and Nayar, 2006). Raises ValueError where |angle| > MAX_ANGLE.
+    `length`, `width` (at half brightness) and `brightness` are means, the first two in pixels;
+    `angle` and `jitter` in degrees. Raises ValueError where |angle| > MAX_ANGLE.
     """
     if abs(angle) > MAX_ANGLE:
         raise ValueError(f"angle {angle} is beyond {MAX_ANGLE} degrees from the vertical")
@@ -131,46 +187,31 @@ def streak_layer(
     y0 = rng.uniform(-margin, height + margin, count)
     x0 = rng.uniform(-margin, columns + margin, count)
     phase = rng.uniform(0, 2 * np.pi, count)
-
     # A streak thinner than a pixel covers only part of that pixel.
     light = light * np.minimum(1, fwhm / 1.2)
-    sigma = np.maximum(fwhm, 1.1) / 2.355
-
-    # One entry per streak and image row that it crosses ...
-    first = np.ceil(y0 - half * np.cos(lean)).astype(int)
-    rows = np.maximum(np.floor(y0 + half * np.cos(lean)).astype(int) - first + 1, 0)
-    k = np.repeat(np.arange(count), rows)
-    y = first[k] + np.arange(len(k)) - np.repeat(np.cumsum(rows) - rows, rows)
-    k, y = k[(y >= 0) & (y < height)], y[(y >= 0) & (y < height)]
-    fall = y - y0[k]
-    t = fall / (half * np.cos(lean))[k]
-    value = light[k] * (1 - t * t).clip(0) ** 0.7 * (0.85 + 0.15 * np.sin(phase[k] + 4 * t))
-
-    # ... and, within the row, per pixel that its width may touch.
-    centre = x0[k] + fall * np.tan(lean[k])
-    reach = int(np.ceil(2.5 * sigma.max(initial=0) / np.cos(np.abs(lean).max(initial=0))))
-    x = np.rint(centre).astype(int)[:, None] + np.arange(-reach, reach + 1)
-    across = (x - centre[:, None]) * (np.cos(lean) / sigma)[k][:, None]
-    value = value[:, None] * np.exp(-0.5 * across * across)
-    inside = (x >= 0) & (x < columns)
-    index = (y[:, None] * columns + x)[inside]
-    optical = np.bincount(index, -np.log1p(-value[inside]), minlength=height * columns)
-    return (-np.expm1(-optical)).reshape(shape).astype(np.float32)
+    return Streaks(y0, x0, half, np.maximum(fwhm, 1.1) / 2.355, light, lean, phase)
 
 
-def streak_map(depth: np.ndarray, rain: Rain, rng: np.random.Generator) -> np.ndarray:
-    """R = 1 - prod_l (1 - t_r(z_l) S_l [z_l < d]), H x W float32 in [0, 1), from depth in metres.
+def streak_layer(shape: tuple[int, int], rng: np.random.Generator, **sizes: float) -> np.ndarray:
+    """S_l of a whole picture, H x W float32 in [0, 1): `draw_streaks` with `sizes`, painted."""
+    return draw_streaks(shape, rng, **sizes).paint(0, *shape)
+
+
+def streak_layers(
+    shape: tuple[int, int], rain: Rain, rng: np.random.Generator
+) -> list[tuple[float, Streaks]]:
+    """Depth and streaks of every layer, the nearest first.
 
     Against the nearest layer, the layer at depth z has z / z_1 times as many streaks, and
     sqrt(z_1 / z) times their length, width and brightness. (Strict perspective would be
     (z / z_1)^2 and z_1 / z; the milder law keeps the far layers visible at a few hundred rows.)
     """
-    height, columns = depth.shape
-    clear = np.ones(depth.shape, np.float32)
+    height, columns = shape
+    layers = []
     for z in LAYER_DEPTHS:
         size = (LAYER_DEPTHS[0] / z) ** 0.5
-        layer = streak_layer(
-            depth.shape,
+        layer = draw_streaks(
+            shape,
             rng,
             count=round(rain.density * columns / height / size**2),
             length=rain.length * height * size,
@@ -179,8 +220,27 @@ def streak_map(depth: np.ndarray, rain: Rain, rng: np.random.Generator) -> np.nd
             angle=rain.angle,
             jitter=rain.jitter,
         )
-        clear *= 1 - streak_transmission(z, rain.alpha, rain.d1) * layer * (depth > z)
+        layers.append((z, layer))
+    return layers
+
+
+def streaks_at(
+    layers: list[tuple[float, Streaks]], depth: np.ndarray, rain: Rain, top: int = 0
+) -> np.ndarray:
+    """R = 1 - prod_l (1 - t_r(z_l) S_l [z_l < d]) of the rows from `top` on whose depth is given.
+
+    H x W float32 in [0, 1), from depth in metres.
+    """
+    clear = np.ones(depth.shape, np.float32)
+    for z, layer in layers:
+        painted = layer.paint(top, top + len(depth), depth.shape[1])
+        clear *= 1 - streak_transmission(z, rain.alpha, rain.d1) * painted * (depth > z)
     return 1 - clear
+
+
+def streak_map(depth: np.ndarray, rain: Rain, rng: np.random.Generator) -> np.ndarray:
+    """R of a whole picture, H x W float32 in [0, 1), from its depth in metres."""
+    return streaks_at(streak_layers(depth.shape, rain, rng), depth, rain)
 
 
 def add_rain(
@@ -190,9 +250,7 @@ def add_rain(
 
     Raises ValueError where depth and image differ in size.
     """
-    veil = haze(depth, rain.beta)
-    streaks = np.minimum(streak_map(depth, rain, rng), 1 - veil)  # no more than all the light
-    return compose(clean, streaks, veil, rain.airlight)
+    return rain.draw(depth.shape, rng)(clean, depth, 0)
 
 
 def assumed_depth(shape: tuple[int, int], near: float = 4.0, far: float = 80.0) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 ROOT is the folder in the environment variable CCLGAN_DATA, else `data` in the current folder. A
 name is that of the folder or the one in its manifest; case and punctuation do not count, so that
-rain100l finds data/rain100L. The data set `bundled` is made when it is asked for.
+rain100l finds data/rain100L. The data sets `bundled`, `bundled-veil`, `bundled-haze` and so on,
+for every kind of degradation, are made when they are asked for.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 from pathlib import Path
 
 from cclgan_lite.data.bundled import bundled_data
+from cclgan_lite.data.degradations.kinds import KINDS
 from cclgan_lite.data.images import ImageError
 from cclgan_lite.data.pairs import Pair, pair_files
 from cclgan_lite.data.unpaired import read_manifest
@@ -33,6 +35,8 @@ def find_dataset(name_or_folder: str | Path) -> Path:
     root, name = Path(os.environ.get("CCLGAN_DATA", "data")), plain_name(str(name_or_folder))
     if name == "bundled":
         return bundled_data(root / "bundled")
+    if (kind := name.removeprefix("bundled")) in KINDS:
+        return bundled_data(root / f"bundled-{kind}", kind=kind)
     folders = sorted(path for path in root.glob("*") if path.is_dir())
     found = [
         path

@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 
@@ -58,6 +59,11 @@ class Row:
     trained_on: str | None = None
     inferred: bool = False
 
+    def runs_here(self) -> str:
+        """The recipe of a published system, "no" where it is only cited; "" where that is moot."""
+        known = published()["systems"].get(self.system)
+        return "" if self.ours or known is None else known.get("recipe", "no")
+
     def name(self) -> str:
         """The system, with a mark if it is inferred."""
         return f"{self.system} *" if self.inferred else self.system
@@ -88,6 +94,7 @@ class Section:
         return f"[{number}, {row.where}]" if row.where else f"[{number}]"
 
 
+@lru_cache(maxsize=1)
 def published() -> dict:
     """The content of `published.toml`; figures as decimals, with the digits they were given."""
     text = resources.files("cclgan_lite.evaluation").joinpath("published.toml").read_text("utf-8")
@@ -190,6 +197,9 @@ def footnotes(section: Section) -> list[str]:
     ]
     if any(row.inferred for row in section.rows):
         notes.append("* The figure is printed; which system it belongs to is our inference.")
+    systems = published()["systems"]
+    for name in dict.fromkeys(row.system for row in section.rows if row.runs_here() == "no"):
+        notes.append(f"{name} does not run here: it {systems[name]['cited']}.")
     ours = {row.source: row for row in section.rows if row.ours}  # one of the two colours
     for mine in ours.values():
         references: dict[str, dict] = {}
@@ -204,12 +214,14 @@ def footnotes(section: Section) -> list[str]:
 def markdown(section: Section) -> str:
     """The section as a table in Markdown, aligned so that it reads as plain text too."""
     metrics = _metrics(section)
-    lines = [["System", "Training", *(METRICS[metric] for metric in metrics), "Colour", "Size",
-              "Test images", "Source"]]  # fmt: skip
+    here = ["Runs here"] if any(row.runs_here() for row in section.rows) else []
+    lines = [["System", "Training", *here, *(METRICS[metric] for metric in metrics), "Colour",
+              "Size", "Test images", "Source"]]  # fmt: skip
     for row in section.rows:
         scores = (_score(row, metric) for metric in metrics)
         protocol = row.colour or UNSTATED, row.size or UNSTATED, row.pictures()
-        lines.append([row.name(), row.training, *scores, *protocol, section.reference(row)])
+        runs = [row.runs_here()] if here else []
+        lines.append([row.name(), row.training, *runs, *scores, *protocol, section.reference(row)])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     lines.insert(1, ["-" * width for width in widths])
     lines = [map(str.ljust, line, widths) for line in lines]

@@ -21,9 +21,16 @@ from PIL import Image
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from cclgan_lite.data.images import ImageError, list_images, rewrite_photos, to_tensor, to_uint8
+from cclgan_lite.data.images import (
+    ImageError,
+    doubled,
+    list_images,
+    rewrite_photos,
+    to_tensor,
+    to_uint8,
+)
 from cclgan_lite.device import Precision, pick_device, pick_precision
-from cclgan_lite.files import refuse_unwritable
+from cclgan_lite.files import identity, refuse_unwritable
 from cclgan_lite.inference.fixed import fix_statistics
 from cclgan_lite.inference.weights import DEFAULT_WEIGHTS, load_derainer
 from cclgan_lite.networks import Generator
@@ -233,25 +240,25 @@ def derain_files(
 def _plan(inputs: Iterable[str | Path], out: Path) -> dict[Path, Path]:
     """Which input goes to which output."""
     refuse_unwritable(out, folder=True)
+    own = identity(out) if out.exists() else None
     sources: dict[Path, Path] = {}
     for item in map(Path, inputs):
         if item.is_file():
             found = [(out / item.name, item)]
-        elif item.resolve() == out.resolve():
+        elif item.exists() and identity(item) == own:
             raise ImageError(f"{out} is an input; name another folder for the derained pictures.")
         else:  # results of an earlier run inside the input folder are no inputs
             found = [
                 (out / path.relative_to(item), path)
                 for path in list_images(item, recursive=True)
-                if out.resolve() not in path.resolve().parents
+                if own not in map(identity, path.resolve().parents)
             ]
         for target, source in found:
-            earlier = sources.setdefault(target, source)
-            if earlier.resolve() != source.resolve():
-                raise ImageError(f"{earlier} and {source} would both become {target}. Rename one.")
-    taken = {source.resolve(): source for source in sources.values()}
+            if identity(sources.setdefault(target, source)) != identity(source):
+                raise doubled(sources[target], source, target)
+    taken = set(map(identity, sources.values()))
     for target in sources:
-        if target.resolve() in taken:
+        if target.exists() and identity(target) in taken:
             raise ImageError(f"{target} is an input; name another folder than {out}.")
     if not sources:
         raise ImageError("There are no pictures to derain. Name some files or folders.")

@@ -2,11 +2,12 @@
 ECCV 2022) as data: CycleGAN, and a contrast whose negatives are learned to be hard.
 
 Text, as far as we have it (its abstract): contrast in a CycleGAN, with negative generators that
-take turns with the encoders and maximise the contrastive loss; unpaired clear exemplars help.
-Code: NEGCUT's is what it is built on, and the numbers of `HardNegatives` and `NegativeGenerator`
-are from there. Ours: CycleGAN's weights; each output is encoded by the other generator, whose
-pass the cycle makes anyway; all move at once instead of in turns; the networks of the negatives
-read constants. The clear exemplars are `exemplars`, as in DCD-GAN, without weight.
+take turns with the encoders and maximise the contrastive loss; unpaired clear exemplars help. Its
+equations and its code were not read; its page says that NEGCUT's code is what it is built on, and
+the numbers of `HardNegatives` and `NegativeGenerator` are from there. Ours: CycleGAN's weights;
+each output is encoded by the other generator, whose pass the cycle makes anyway; all move at once
+instead of in turns; the networks of the negatives read constants. The clear exemplars are
+`exemplars`, as in DCD-GAN, without weight.
 """
 
 from __future__ import annotations

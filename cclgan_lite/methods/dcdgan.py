@@ -3,8 +3,10 @@
 
 Text, as far as we have it (its abstract): translation both ways with the adversarial consistency
 of a circle, and, in a deep feature space, similar exemplars drawn together and dissimilar ones
-pushed apart. Code: its contrast is DCLGAN's, output against input; the circle, L1 and frequency
-terms are computed and never added. That is the recipe `dcd-gan-code`, DCLGAN with their numbers.
+pushed apart; its equations were not read. Code (`dcd_model.py`, read): its contrast is DCLGAN's,
+output against input, with that weight, tau and identity; the circle, and L1 and frequency terms
+between unpaired pictures, are computed and never added. That is the recipe `dcd-gan-code`, DCLGAN
+with their numbers.
 Ours: the equation of `ExemplarContrast` with the code's weight and tau for its contrast, and the
 weights 1 that the code has for its circle and identity.
 """

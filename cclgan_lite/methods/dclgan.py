@@ -1,10 +1,12 @@
 """DCLGAN (Han et al., "Dual contrastive learning for unsupervised image-to-image translation",
 CVPRW 2021) as data: CUT both ways, with a space to contrast in for each domain.
 
-Text and code agree: an output is encoded by the other generator, which reads its domain, its
-input by the generator that read it, each with an MLP of its own; weight 2, tau 0.07, 256 places
-on four taps; L1 identity of weight 1. LSGAN is the text's, hinge the code's default. Our LCL is
-this contrast: CCLGAN took it from here.
+Text, as far as we have it (abstract and first figure): two encoders, each with an embedding of its
+own, for two domains. Code (`dcl_model.py`, read): an output is encoded by the other generator,
+which reads its domain, its input by the generator that read it; weight 2, tau 0.07, 256 places on
+four taps; L1 identity of weight 1; hinge; no image pool; the MLPs have an Adam of their own at
+1e-3. From memory: the text has LSGAN, which is our default. Ours: the MLPs learn as fast as the
+generators. Our LCL is this contrast: CCLGAN took it from here.
 """
 
 from __future__ import annotations

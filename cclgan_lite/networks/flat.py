@@ -19,8 +19,10 @@ from cclgan_lite.networks.generator import ResidualBlock
 from cclgan_lite.networks.layers import high_pass, init_weights, init_without_norm, instance_norm
 from cclgan_lite.networks.norm_relu_conv import norm_relu_conv
 
-RADIUS = 15  # of the box that takes the detail out; DDN's guided filter at its epsilon is hardly
-# another filter
+RADIUS = (
+    15  # of the box that takes the detail out. DDN's code: a guided filter of this radius with
+)
+# epsilon 1, beside which the variances of pictures in [0, 1] are nothing: it is hardly another.
 
 
 @dataclass(frozen=True)

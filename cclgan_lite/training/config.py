@@ -44,6 +44,7 @@ class Config:
     recursive: bool = False  # train on the pictures of sub-folders too
     workers: int = 0  # processes that load data; 0 loads in the training process
     resident: bool = False  # keep all pictures decoded on the device: no loading between steps
+    deterministic: bool = False  # the same bits each time on a GPU too, where it costs speed
     compile: bool = False  # torch.compile for the networks, meant for GPUs: it starts in minutes
 
     def __post_init__(self):

@@ -32,8 +32,9 @@ from cclgan_lite.device import pick_precision
 from cclgan_lite.files import refuse_unwritable, write_atomically
 from cclgan_lite.inference.weights import derainer_bytes, load_derainer
 from cclgan_lite.networks import NetworkConfig
-from cclgan_lite.serialization import differences, to_plain
+from cclgan_lite.serialization import differences, from_plain, to_plain
 from cclgan_lite.training.config import Config
+from cclgan_lite.training.deterministic import deterministic
 from cclgan_lite.training.parallel import Team, join
 from cclgan_lite.training.run import Run, RunError
 from cclgan_lite.training.step import Step, compile_networks, training_step
@@ -201,19 +202,20 @@ class Trainer:
                 f"{run.clean}: bring them back to resume {run.folder}, or start a new run; if the "
                 "folders were moved, name their new places with --rainy and --clean"
             )
-        current = to_plain(self.config, Config)
-        if apart := differences(trainer.get("config", current), current, dict):
-            raise RunError(
-                f"{run.folder / 'config.json'} was changed after training began "
-                f"({', '.join(apart)}): bring its values back, or start a new run"
-            )
-        try:
-            self._take(state, trainer["optimizers"])
+        try:  # of an older version: fields that were not there yet have their defaults
+            began = from_plain(trainer["config"], Config) if "config" in trainer else self.config
+            if not (apart := differences(began, self.config, Config)):
+                self._take(state, trainer["optimizers"])
         except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
             raise RunError(
                 f"{run.checkpoints()[-1]} is damaged or of another version ({error}): delete it, "
                 "and the run resumes from the checkpoint before it"
             ) from error
+        if apart:
+            raise RunError(
+                f"{run.folder / 'config.json'} was changed after training began "
+                f"({', '.join(apart)}): bring its values back, or start a new run"
+            )
         self.step = trainer["step"]
         if self.team.is_main:  # in case the last session died just before
             run.deliver(derainer_bytes(self.averaged))
@@ -403,7 +405,8 @@ def _loop(run: Run, data: UnpairedFolders, trainer: Trainer) -> Run:
         disable=not team.is_main,
     )
     for batch in batches:
-        losses, step = trainer.train_step(batch)
+        with deterministic(config.deterministic):
+            losses, step = trainer.train_step(batch)
         for name, value in losses.items():
             window.setdefault(name, []).append(value)
         bar.update()

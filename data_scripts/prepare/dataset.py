@@ -258,9 +258,11 @@ def _items(
         problems.append(f"{counts.total()} pairs, published are {dataset.pairs}")
     _complain(problems, allow_incomplete, f"{dataset.name} is not complete in {source.folder}:")
     if not ours:
+        folders = sorted({str(PurePosixPath(name).parent) for name in source.pictures})
         raise ImageError(
             f"{source.folder} holds {len(source.pictures)} pictures, but no pair of "
-            f"{dataset.name} among them, such as {source.pictures[0]}. See the layout in --help."
+            f"{dataset.name} among them; folders: {', '.join(folders[:8])}. Rename those of rainy "
+            "pictures to rainy and those of their truths to clean, or see the layout in --help."
         )
     return [replace(item, scene=f"{item.split}/{item.scene}") for item in ours], problems
 
@@ -307,6 +309,7 @@ def _parallel(work: Callable, things: Sequence, title: str, progress: bool) -> I
 def _plan(items: Sequence[Item]) -> dict[str, Picture]:
     """Where every picture goes: path in the data set to picture."""
     plan: dict[str, Picture] = {}
+    spelled: dict[str, str] = {}  # names that differ in case alone are one on some systems
     users = Counter(item.clean for item in items if item.split == "train")
     for item in items:
         for kind, picture in (("rainy", item.rainy), ("clean", item.clean)):
@@ -317,6 +320,7 @@ def _plan(items: Sequence[Item]) -> dict[str, Picture]:
             once = kind == "clean" and item.split == "train" and users[picture] > 1
             suffix = ".png" if picture.half else source.suffix.lower()
             path = f"{item.split}/{kind}/{source.stem if once else item.name}{suffix}"
+            path = spelled.setdefault(path.casefold(), path)
             if plan.setdefault(path, picture) != picture:
                 raise ImageError(
                     f"{plan[path].file} and {picture.file} would both become {path}: "

@@ -17,8 +17,10 @@ from pathlib import PurePosixPath
 from cclgan_lite.data.images import natural_key
 
 SPLITS = ("train", "val", "test")
-RAINY = re.compile(r"rain|rainy|input|rainy_images?", re.IGNORECASE)
-CLEAN = re.compile(r"no_?rain|clean|gt|target|ground_?truth|label", re.IGNORECASE)
+RAINY = re.compile(r"(rain|rainy|input|lq|low_quality)([_ ]?im(g|age)s?)?", re.IGNORECASE)
+CLEAN = re.compile(
+    r"(no_?rain|clean|gt|hq|target|ground[_ ]?truth|label)([_ ]?im(g|age)s?)?", re.IGNORECASE
+)
 RAINY_FILE = re.compile(r"(rain|rainy|input)[-_]?\d|\w*[-_](in|input|rain|rainy)$", re.IGNORECASE)
 CLEAN_FILE = re.compile(r"(no_?rain|clean|gt)[-_]?\d|\w*\d[-_]?(gt|clean)$", re.IGNORECASE)
 OTHER_SCENES = "unpaired_clean"  # a folder of clean photographs that show none of the scenes

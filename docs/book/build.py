@@ -19,14 +19,12 @@ import tomllib
 from pathlib import Path
 
 import numpy as np
-import onnx
+from network import export_for_browsers
 from PIL import Image
 from sphinx.cmd.build import build_main
 
 from cclgan_lite.data.rain import add_rain, demo_rain
 from cclgan_lite.data.scenes import render_scene
-from cclgan_lite.inference.export import export_onnx
-from cclgan_lite.inference.weights import DEFAULT_WEIGHTS, load_derainer
 
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "build" / "book"
@@ -44,7 +42,10 @@ NPM = {
             "dist/ort.wasm.min.mjs",
             "dist/ort-wasm-simd-threaded.mjs",
             "dist/ort-wasm-simd-threaded.wasm",
-        ),  # fmt: skip
+            "dist/ort.jspi.min.mjs",  # the same with WebGPU
+            "dist/ort-wasm-simd-threaded.jspi.mjs",
+            "dist/ort-wasm-simd-threaded.jspi.wasm",
+        ),
     ),
 }
 BADGE = "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
@@ -75,31 +76,6 @@ def fetch(package: str, checksum: str, wanted: tuple[str, ...], target: Path) ->
                 place = target / re.sub("^(es5|dist)/", "", path)
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.write_bytes(tar.extractfile(member).read())
-
-
-def export_half(path: Path) -> None:
-    """The default derainer as ONNX with float16 weights, as they are shipped; it computes in
-    float32, to which they are cast on loading. `path`.json holds how to cut a picture."""
-    derainer = load_derainer(DEFAULT_WEIGHTS)
-    export_onnx(derainer, path)
-    model = onnx.load(path)
-    weights, casts = [], []
-    for tensor in model.graph.initializer:
-        if tensor.data_type == onnx.TensorProto.FLOAT and tensor.dims:
-            half = onnx.numpy_helper.to_array(tensor).astype("float16")
-            casts.append(onnx.helper.make_node("Cast", [f"{tensor.name}.half"], [tensor.name],
-                                               to=onnx.TensorProto.FLOAT))  # fmt: skip
-            tensor = onnx.numpy_helper.from_array(half, f"{tensor.name}.half")
-        weights.append(tensor)
-    nodes = [*casts, *model.graph.node]
-    del model.graph.initializer[:], model.graph.node[:]
-    model.graph.initializer.extend(weights)
-    model.graph.node.extend(nodes)
-    onnx.checker.check_model(model)
-    onnx.save(model, path)
-    assert not derainer.config.normalises  # else tiles need the statistics of the picture
-    cut = {"margin": derainer.config.context, "multiple": derainer.config.multiple}
-    path.with_suffix(".json").write_text(json.dumps(cut))
 
 
 def paint_example(path: Path) -> None:
@@ -155,7 +131,7 @@ def main() -> int:
     assemble(source, project["urls"]["Repository"])
     for package, (checksum, wanted) in NPM.items():
         fetch(package, checksum, wanted, source / "static" / package.split("@")[0])
-    export_half(source / "static" / "derain" / "light.onnx")
+    export_for_browsers(source / "static" / "derain" / "light.onnx")
     paint_example(source / "static" / "derain" / "example.png")
     # -W: a link to nowhere, or a page that cannot be reached, fails the build.
     code = build_main(["-q", "-W", "--keep-going", "-b", "html", "-d", str(OUT / "doctrees"),

@@ -10,7 +10,7 @@ myst_heading_anchors = 4
 default_role = "code"  # docstrings mark code with single backticks
 autodoc_typehints = "none"  # the signature says them
 suppress_warnings = ["myst.header"]  # lessons may skip a level of headings
-exclude_patterns = ["build.py"]
+exclude_patterns = ["*.py"]
 
 html_theme = "sphinx_book_theme"
 html_favicon = "static/favicon.svg"

@@ -1,11 +1,13 @@
-"""Rain on folders: the same shower whatever lies beside a picture, and nothing of it lost."""
+"""Degraded folders: the same shower whatever lies beside a picture, and nothing of it lost."""
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from cclgan_lite.data.degradations.haze import Haze
+from cclgan_lite.data.degradations.kinds import KINDS
+from cclgan_lite.data.degrade import degrade, degrade_photo, make_rain
 from cclgan_lite.data.images import ImageError, read_photo, read_rgb
-from cclgan_lite.data.make_rain import make_rain, rain_on
 
 
 def smooth(height: int, width: int) -> Image.Image:
@@ -73,7 +75,7 @@ def test_showers_do_not_depend_on_the_other_pictures(clean, tmp_path):
 def test_seed_and_name_alone_decide_the_shower(clean, tmp_path):
     """By hand: the same in every process and on every machine, unlike Python's own hash."""
     rng = np.random.default_rng((5, 0x21771E74))  # the CRC-32 of "2.png"
-    expected = rain_on(read_rgb(clean / "2.png"), rng)
+    expected = degrade_photo(read_rgb(clean / "2.png"), "rain", rng)
     np.testing.assert_array_equal(rain(clean, tmp_path / "rainy", seed=5)["2.png"], expected)
 
 
@@ -122,3 +124,35 @@ def test_bad_files_are_listed_and_the_others_written(clean, tmp_path):
         rain(clean, out)
     assert "1.png is empty" in str(error.value) and "9.jpg" in str(error.value)
     assert {path.name for path in out.iterdir()} == {"2.png", "10.png", "street.jpg"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_lists_bad_files_and_writes_the_others(clean, tmp_path, kind):
+    (clean / "1.png").write_bytes((clean / "2.png").read_bytes()[:200])
+    with pytest.raises(ImageError, match="1 of 4 pictures were not degraded") as error:
+        degrade(clean, tmp_path / "out", kind, progress=False)
+    assert "1.png is damaged" in str(error.value)
+    changed = pixels((tmp_path / "out").iterdir())
+    assert set(changed) == {"2.png", "10.png", "street.jpg"}
+    for name, rgb in pixels(clean / name for name in changed).items():
+        assert (changed[name] != rgb).any()
+
+
+def test_make_rain_is_degrade_of_kind_rain(clean, tmp_path):
+    for folder, work in (("one", make_rain), ("two", degrade)):
+        work(clean, tmp_path / folder, seed=2, progress=False)
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
+
+
+def test_parameters_can_be_given(clean, tmp_path):
+    """Haze at the end of sight: 2 % of the pictures' contrast is left."""
+    haze = Haze(visibility=1e-3, airlight=0.5)
+    for rgb in pixels(degrade(clean, tmp_path / "out", haze, progress=False)).values():
+        assert np.abs(rgb - 127.5).max() <= 1
+
+
+def test_unknown_kinds_are_told_before_the_work(clean, tmp_path):
+    with pytest.raises(ValueError, match="no kind 'hazy'.*'haze'.*there are rain, veil"):
+        degrade(clean, tmp_path / "out", "hazy")
+    assert not (tmp_path / "out").exists()

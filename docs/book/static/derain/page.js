@@ -1,89 +1,17 @@
-// The page around the network: pictures in, tiles to the workers, pictures out.
+// The page around the derainer: pictures in, pictures out. No module, so that it can say what is
+// wrong where modules do not load: in a folder.
 (() => {
   const here = document.currentScript.src;
   const $ = (name) => document.getElementById(`derain-${name}`);
-  const TILE = 832; // a worker then holds about half a gigabyte
   const MOST = 40e6; // pixels
   const inputs = ["file", "camera", "example", "shot"].map($);
-  let cut, workers, busy = false, link;
+  const insisted = ["wasm", "webgpu"].find((device) => location.search === `?on=${device}`);
+  let work; // the AbortController of what is at work
+  let derainer; // the module, from the first picture on
+  let link; // the address of the result
 
   const say = (text) => ($("status").textContent = text);
   const fail = (text) => { say(""); $("error").textContent = text; };
-
-  // --- tiles, as cclgan_lite/inference/derain.py cuts them ---------------------------------
-
-  function parts(size) {
-    const { margin, multiple } = cut;
-    const count = size <= TILE ? 1 : Math.ceil(size / (TILE - 2 * margin));
-    const step = multiple * Math.ceil(size / count / multiple);
-    const starts = Array.from({ length: Math.ceil(size / step) }, (_, i) => i * step);
-    return starts.map((start) => [start, Math.min(start + step, size)]);
-  }
-
-  const padded = (size) => size + Math.max((4 - (size % 4)) % 4, 16 - size);
-
-  function mirrored(i, size) {
-    if (size === 1) return 0;
-    i %= 2 * (size - 1);
-    return i < size ? i : 2 * (size - 1) - i;
-  }
-
-  function window_(picture, top, bottom, left, right) {
-    const width = right - left;
-    const rgba = new Uint8ClampedArray(4 * width * (bottom - top));
-    const from = new Uint32Array(picture.data.buffer), to = new Uint32Array(rgba.buffer);
-    for (let y = top, at = 0; y < bottom; y++) {
-      const row = mirrored(y, picture.height) * picture.width;
-      for (let x = left; x < right; x++) to[at++] = from[row + mirrored(x, picture.width)];
-    }
-    return { rgba, width, height: bottom - top };
-  }
-
-  function ask(worker, tile) {
-    return new Promise((done, failed) => {
-      worker.onmessage = ({ data }) => (data.error ? failed(Error(data.error)) : done(data.rgba));
-      worker.onerror = (event) => failed(Error(event.message || "its files could not be loaded"));
-      worker.postMessage(tile, [tile.rgba.buffer]);
-    });
-  }
-
-  // ImageData to derained ImageData of the same size; transparency stays.
-  async function derain(picture, progress) {
-    if (!cut) {
-      const answer = await fetch(new URL("light.json", here));
-      if (!answer.ok) throw Error(`light.json: ${answer.status}`);
-      cut = await answer.json();
-    }
-    const [rows, columns] = [padded(picture.height), padded(picture.width)];
-    let tiles = [[0, rows, 0, columns]];
-    if (rows * columns > TILE ** 2)
-      tiles = parts(rows).flatMap((y) => parts(columns).map((x) => [...y, ...x]));
-    const most = Math.min(navigator.hardwareConcurrency || 1, 4);
-    workers ??= [];
-    while (workers.length < Math.min(most, tiles.length))
-      workers.push(new Worker(new URL("worker.js", here), { type: "module" }));
-    const result = new ImageData(picture.width, picture.height);
-    let next = 0, done = 0;
-    progress(done, tiles.length);
-    await Promise.all(workers.map(async (worker) => {
-      while (next < tiles.length) {
-        const [top, bottom, left, right] = tiles[next++];
-        const y = Math.max(0, top - cut.margin), x = Math.max(0, left - cut.margin);
-        const end = Math.min(right + cut.margin, columns);
-        const tile = window_(picture, y, Math.min(bottom + cut.margin, rows), x, end);
-        const rgba = await ask(worker, tile);
-        for (let row = top; row < Math.min(bottom, picture.height); row++) {
-          const from = 4 * ((row - y) * tile.width + left - x);
-          const length = 4 * (Math.min(right, picture.width) - left);
-          result.data.set(rgba.subarray(from, from + length), 4 * (row * picture.width + left));
-        }
-        progress(++done, tiles.length);
-      }
-    }));
-    return { result, tiles: tiles.length };
-  }
-
-  // --- the page ----------------------------------------------------------------------------
 
   function draw(canvas, picture) {
     [canvas.width, canvas.height] = [picture.width, picture.height];
@@ -140,38 +68,50 @@
   }
 
   async function take(name, reading) {
-    if (busy) return;
-    busy = true;
+    if (work) return;
+    work = new AbortController();
+    const { signal } = work;
+    const before = document.activeElement; // to where the keyboard returns
     inputs.forEach((input) => (input.disabled = true));
     $("error").textContent = "";
     $("result").hidden = true;
+    $("work").hidden = false;
+    $("progress").value = 0;
+    $("stop").focus();
     say(`Reading ${name} …`);
     try {
-      const before = await reading();
-      $("progress").hidden = false;
+      const picture = await reading();
       const start = performance.now();
-      let ran;
-      try {
-        ran = await derain(before, (done, all) => {
-          $("progress").value = done / all;
-          say(`${name}: ${done} of ${all} tiles derained …`);
-        });
-      } catch (error) {
-        workers?.forEach((worker) => worker.terminate());
-        workers = undefined;
-        throw Error(`The derainer did not run (${error.message}). Reload the page, close other ` +
-          "tabs if memory is short, or take a smaller picture.");
-      }
+      const ran = await derain(picture, name, signal);
       const seconds = ((performance.now() - start) / 1000).toFixed(1);
-      await show(before, ran.result, name);
-      say(`${name}: ${before.width} × ${before.height} pixels derained in ${seconds} s ` +
-        `(${ran.tiles} tile${ran.tiles > 1 ? "s" : ""}, ${workers.length} at a time).`);
+      await show(picture, ran.result, name);
+      const where = ran.device === "webgpu" ? "the graphics card"
+        : `${ran.hands} processor core${ran.hands > 1 ? "s" : ""}`;
+      say(`${name}: ${picture.width} × ${picture.height} pixels derained in ${seconds} s ` +
+        `(${ran.tiles} tile${ran.tiles > 1 ? "s" : ""} on ${where}).`);
     } catch (error) {
-      fail(error.message);
+      if (signal.aborted) say(`Stopped: ${name} was not derained.`);
+      else fail(error.message);
     }
-    $("progress").hidden = true;
     inputs.forEach((input) => (input.disabled = false));
-    busy = false;
+    if (document.activeElement === $("stop")) (inputs.includes(before) ? before : $("file")).focus();
+    $("work").hidden = true;
+    work = undefined;
+  }
+
+  async function derain(picture, name, signal) {
+    try {
+      derainer ??= import(new URL("derainer.js", here));
+      const { derain } = await derainer;
+      signal.throwIfAborted();
+      return await derain(picture, (done, all) => {
+        $("progress").value = done / all;
+        say(`${name}: ${done} of ${all} tiles derained …`);
+      }, signal, insisted);
+    } catch (error) {
+      throw Error(`The derainer did not run (${error.message}). Reload the page, close other ` +
+        "tabs if memory is short, or take a smaller picture.");
+    }
   }
 
   const takeFile = (file) => file && take(file.name, () => read(file, file.name));
@@ -190,6 +130,10 @@
     if (file) takeFile(file);
     else fail("That was no file: save the picture first, then drop the file.");
   };
+  document.onpaste = (event) => takeFile(event.clipboardData.files[0]);
+  const stop = () => work?.abort();
+  $("stop").onclick = stop;
+  document.addEventListener("keydown", (event) => event.key === "Escape" && stop());
 
   const off = () => {
     $("video").srcObject?.getTracks().forEach((track) => track.stop());
