@@ -8,7 +8,8 @@ figures.py     the one way to show a figure
 explore.py     the one widget
 scenes.py      pictures to learn with
 loss_log.py    the run that grows through the lessons, a loss at a time
-suspect.py, judge_space.py (07), small_run.py, audit.py (08), watch.py (09), exam.py (10)
+suspect.py, judge_space.py (07), small_run.py, audit.py (08), watch.py (09), exam.py (10),
+siblings.py (11), beyond.py (12)
                experiments of single lessons
 exercises.py   checks that name the mistake; `checks/` has those of each lesson
 welcome.py, damage.py, fields.py, judging.py, hiding.py, places.py: plumbing of lessons 00 to 05

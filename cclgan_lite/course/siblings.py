@@ -1,0 +1,203 @@
+"""Lessons 11 and 12 compare methods: lines, passes, short runs on equal crops, stored fair runs.
+
+A short run is the package's `Trainer` without a run folder: pictures that lie in memory, crops
+drawn from the run's seed and the number of the step, so that all methods see the same ones.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import textwrap
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from difflib import ndiff
+from importlib import resources
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from cclgan_lite.course.loss_log import said
+from cclgan_lite.data.folders import Augment
+from cclgan_lite.methods import Method
+from cclgan_lite.networks import DiscriminatorConfig, NetworkConfig, RestorationConfig
+from cclgan_lite.networks.base import Generator
+from cclgan_lite.training.config import Config
+from cclgan_lite.training.step import Step
+from cclgan_lite.training.trainer import Trainer
+
+# Generators that start as the identity, and judges of fine structure: what trains in seconds.
+GENERATOR = RestorationConfig(12, 2, "bilinear", taps=("down1", "down2", "block1"))
+JUDGE = DiscriminatorConfig(filters=16, layers=2, norm="spectral", high_pass=True, taps=("conv2",))
+PLACES = 64  # of every contrast
+SIZES = {"projection": 64, "negatives": 64, "embedder": "tiny-rain-clip"}
+
+
+# Lines
+
+
+def declared(kind: type[Method]) -> list[str]:
+    """The lines of a method's class that declare: its head, fields, wiring; no prose, no `def`."""
+    (node,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    node.decorator_list = []
+    node.body = [part for part in node.body if isinstance(part, ast.AnnAssign | ast.Assign)]
+    return [line for line in ast.unparse(node).splitlines() if line.strip()]
+
+
+def changes(old: type[Method], new: type[Method]) -> list[str]:
+    """What a method declares otherwise than another: lines with - go, lines with + come."""
+    return [line for line in ndiff(declared(old), declared(new)) if line[0] in "-+"]
+
+
+def lines_of_code(kind: type[Method]) -> int:
+    """Lines of a method's own class without blank ones and prose."""
+    (node,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    node.body = [part for part in node.body if not isinstance(part, ast.Expr)]
+    return len([line for line in ast.unparse(node).splitlines() if line.strip()])
+
+
+def weights(method: Method) -> str:
+    """The losses of a method with their weights, in words."""
+    return ", ".join(f"{name} {term.weight:g}" for name, term in method.terms().items())
+
+
+# Passes
+
+
+def passes(method: Method, images: Mapping[str, Tensor] | None = None) -> tuple[int, int]:
+    """(whole passes through generators, passes that stop at the deepest tap) of one step."""
+    torch.manual_seed(0)
+    if images is None:
+        images = {name: torch.rand(1, 3, 32, 32) * 2 - 1 for name in ("rainy", "clean")}
+    networks, terms = nn.ModuleDict(method.networks()), method.terms()
+    looks = [look for term in terms.values() for look in term.looks()]
+    counts = {"forward": 0, "encode": 0}
+
+    def counting(name: str) -> Callable:
+        call = getattr(Generator, name)
+
+        def counted(self, *args, **kwargs):
+            counts[name] += 1
+            return call(self, *args, **kwargs)
+
+        return counted
+
+    with patch.multiple(Generator, **{name: counting(name) for name in counts}):
+        step = Step(networks, method.wiring, looks, images)
+        for term in terms.values():
+            term(step)
+    return counts["forward"], counts["encode"]
+
+
+# Runs
+
+
+def small(
+    method: Method,
+    generator: NetworkConfig = GENERATOR,
+    judge: DiscriminatorConfig = JUDGE,
+    speed: float = 4.0,
+) -> Method:
+    """The method with small networks and few places, everything else as it is."""
+    sizes = SIZES | {"generator": generator, "discriminator": judge, "discriminator_speed": speed}
+    chosen = {f.name: sizes[f.name] for f in fields(method) if f.name in sizes}
+    if not getattr(method, "projection", 0):
+        chosen.pop("projection", None)
+    for name, term in method.terms().items():
+        if isinstance(getattr(term, "patches", None), int):
+            chosen[name] = replace(term, patches=PLACES)
+    return replace(method, **chosen)
+
+
+@dataclass(frozen=True)
+class ShortRun:
+    """What `short_run` leaves: the networks, the last losses, and the seconds of a step."""
+
+    networks: nn.ModuleDict
+    losses: dict[str, float]
+    seconds: float
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor, network: str = "derainer") -> Tensor:
+        """[B, 3, H, W] in [-1, 1] through one of its generators."""
+        return self.networks[network](images).clamp(-1, 1)
+
+
+def short_run(
+    method: Method,
+    pictures: Mapping[str, Tensor],
+    steps: int,
+    seed: int = 0,
+    start: Mapping[str, Tensor] | None = None,
+    crop: int = 64,
+    batch: int = 2,
+    lr: float = 1e-3,
+) -> ShortRun:
+    """Train a method on `pictures`, {"rainy": [N, 3, H, W], "clean": ...} in [-1, 1].
+
+    `start` are weights for the derainer. Both folders are cut alike, so that a method that is told
+    the truth gets it as "clean". The rate falls to 0 over the second half.
+    """
+    config = Config(
+        method=method,
+        augment=Augment(resize=None, crop=crop),
+        steps=steps,
+        batch=batch,
+        lr=lr,
+        seed=seed,
+    )
+    trainer, losses, begun = Trainer(config, steps, torch.device("cpu")), {}, time.perf_counter()
+    if start is not None:
+        trainer.networks["derainer"].load_state_dict(start)
+    for number in range(steps):
+        losses, _ = trainer.train_step(crops(pictures, (seed, number), crop, batch))
+    seconds = (time.perf_counter() - begun) / steps
+    return ShortRun(trainer.networks.eval(), {k: v.item() for k, v in losses.items()}, seconds)
+
+
+def crops(
+    pictures: Mapping[str, Tensor], seed: tuple[int, int], side: int, batch: int
+) -> dict[str, Tensor]:
+    """Random windows, [batch, 3, side, side]: the same numbers and places in all of `pictures`."""
+    rng, like = np.random.default_rng(seed), pictures["rainy"]
+    chosen = rng.integers(len(like), size=batch)
+    top, left = (int(rng.integers(n - side + 1)) for n in like.shape[-2:])
+    return {
+        name: every[chosen, :, top : top + side, left : left + side]
+        for name, every in pictures.items()
+    }
+
+
+# Stored runs
+
+FAIR = resources.files("cclgan_lite.course") / "data" / "family.json"
+
+
+def fair_gains(test: str) -> dict[str, list[float]]:
+    """{method: dB over the degraded input on a test, by seed}, of the stored fair runs.
+
+    `benchmarks/family.py` made them. Raises ValueError for a test that they do not have.
+    """
+    tests = json.loads(FAIR.read_text())["tests"]
+    if test not in tests:
+        raise ValueError(f"no test {test!r}; there are {', '.join(tests)}")
+    rows, still = tests[test], tests[test]["input"]["0"]["psnr_y"]
+    return {
+        name: [by_seed[seed]["psnr_y"] - still for seed in sorted(by_seed)]
+        for name, by_seed in rows.items()
+        if name != "input"
+    }
+
+
+def show_fair(*tests: str) -> None:
+    """Print the gains of the stored fair runs: mean over seeds, 95 % interval of that mean."""
+    about, columns = json.loads(FAIR.read_text()), [fair_gains(test) for test in tests]
+    print(f"{'dB gained':16}" + "".join(f"{test:>20}" for test in tests))
+    for name in dict.fromkeys(name for column in columns for name in column):
+        cells = (said(column[name], "+") if name in column else "" for column in columns)
+        print(f"{name:16}" + "".join(f"{cell:>20}" for cell in cells))
+    print(f"({about['steps']} steps, batch {about['batch']}, crops of {about['crop']} pixels)")
