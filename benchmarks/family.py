@@ -234,7 +234,7 @@ def main() -> None:
                     continue
                 if not (out / "result.json").exists():
                     if time.monotonic() - began > 60 * asked.minutes:
-                        break
+                        continue
                     config = budget(row, task, asked, seed)
                     child = fork.Process(target=work, args=(row, task, config, out))
                     child.start()

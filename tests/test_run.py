@@ -24,6 +24,7 @@ from cclgan_lite.inference.weights import derainer_bytes, load_derainer
 from cclgan_lite.losses import LCL, InterCCL
 from cclgan_lite.methods import CCLGAN, CycleGAN
 from cclgan_lite.networks import DiscriminatorConfig, GeneratorConfig, ResNetGenerator
+from cclgan_lite.training import trainer as trainer_module
 from cclgan_lite.training.config import Config
 from cclgan_lite.training.run import Run, RunError, read_history
 from cclgan_lite.training.trainer import Trainer, resume, train
@@ -406,3 +407,17 @@ def test_auto_takes_the_precision_that_the_hardware_is_fast_in(fast, monkeypatch
         for precision in ("auto", fast)
     )
     assert auto == named
+
+
+def test_a_run_of_before_a_field_existed_goes_on(folders, tmp_path, monkeypatch):
+    """The field has its default then; a value that was changed is still told."""
+    to_plain = trainer_module.to_plain
+    older = {k: v for k, v in to_plain(TINY, Config).items() if k != "deterministic"}
+    monkeypatch.setattr(trainer_module, "to_plain", lambda *a: older)
+    run = train(TINY, *folders, tmp_path / "run", device="cpu")
+    monkeypatch.undo()
+    assert resume(run.folder, device="cpu").history() == run.history()
+    path = run.folder / "config.json"
+    path.write_text(path.read_text().replace('"ema": 0.9', '"ema": 0.8'))
+    with pytest.raises(RunError, match=r"was changed after training began \(ema\)"):
+        resume(run.folder, device="cpu")

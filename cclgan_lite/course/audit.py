@@ -1,15 +1,14 @@
-"""Lesson 08 looks at losses: passes, gradients, what they want, whether they know the truth."""
+"""Figures of lesson 08: what losses want, how loud they are, whether they point at the truth."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from torch import Tensor, nn
+from torch import Tensor
 
 from cclgan_lite.course.figures import pictures
 
@@ -24,60 +23,6 @@ AUDIT = {
     "inter-CCL": ((-0.07, 0.02), (-0.05, 0.05), 0.02),
     "re-derain L1": ((-0.39, 0.22), (-0.18, 0.05), 0.40),
 }
-
-
-@contextmanager
-def counted(networks: Mapping[str, nn.Module]) -> Iterator[dict[str, int]]:
-    """{network: its forward passes inside the block}, of all but the MLPs."""
-    passes = {name: 0 for name in networks if not name.endswith("mlp")}
-
-    def count(name: str):
-        def hook(*_) -> None:
-            passes[name] += 1
-
-        return networks[name].register_forward_hook(hook)
-
-    hooks = [count(name) for name in passes]
-    try:
-        yield passes
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-def each_gradient(
-    losses: Mapping[str, Mapping[str, Tensor]], parameters: Sequence[Tensor]
-) -> dict[tuple[str, str], Tensor]:
-    """{(loss, audience): its gradient on all parameters, flat}, of {loss: {audience: value}}."""
-    return {
-        (name, audience): torch.cat(
-            [
-                g.flatten()
-                for g in torch.autograd.grad(
-                    value, parameters, retain_graph=True, materialize_grads=True
-                )
-            ]
-        )
-        for name, by_audience in losses.items()
-        for audience, value in by_audience.items()
-    }
-
-
-def changes_figure(rainy: Tensor, clean: Tensor, made: Mapping[str, Tensor]) -> Figure:
-    """The rainy scene [3, H, W] and what was made of it; below, four times each change.
-
-    Below the rainy scene stands the change that is wanted, towards `clean`.
-    """
-
-    def change(image: Tensor) -> Tensor:
-        return (4 * (image - rainy)).clamp(-1, 1)
-
-    return pictures(
-        [[rainy, *made.values()], [change(clean), *map(change, made.values())]],
-        titles=["rainy", *made],
-        row_titles=["picture", "change × 4"],
-        width=9,
-    )
 
 
 def audit_figure() -> Figure:

@@ -10,13 +10,7 @@ from PIL import Image
 from torch import nn
 
 from cclgan_lite.course import exam, hiding, judge_space, small_run, suspect
-from cclgan_lite.course.audit import (
-    audit_figure,
-    counted,
-    each_gradient,
-    share_figure,
-    wants_figure,
-)
+from cclgan_lite.course.audit import audit_figure, share_figure, wants_figure
 from cclgan_lite.evaluation.metrics import luma, psnr
 from cclgan_lite.losses import inter_ccl
 
@@ -118,23 +112,6 @@ def test_gradients_of_every_loss():
 
 
 # The audit of lesson 08.
-
-
-def test_passes_are_counted_and_hooks_are_gone_afterwards():
-    networks = nn.ModuleDict(
-        {"one": nn.Linear(1, 1), "two": nn.Linear(1, 1), "two_mlp": nn.ReLU()}
-    )
-    with counted(networks) as passes:
-        networks["one"](networks["one"](torch.zeros(1)))
-        networks["two_mlp"](torch.zeros(1))
-    networks["one"](torch.zeros(1))
-    assert passes == {"one": 2, "two": 0}
-
-
-def test_each_gradient_is_flat_and_zero_where_nothing_arrives():
-    x, y = torch.tensor([1.0, 2.0], requires_grad=True), torch.ones(1, requires_grad=True)
-    found = each_gradient({"squares": {"generators": x.square().sum()}}, [x, y])
-    assert found["squares", "generators"].tolist() == [2, 4, 0]
 
 
 def test_wants_are_down_the_gradient_in_their_own_scale():
