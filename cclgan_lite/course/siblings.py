@@ -21,7 +21,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cclgan_lite.course.loss_log import said
 from cclgan_lite.data.folders import Augment
 from cclgan_lite.methods import Method
 from cclgan_lite.networks import DiscriminatorConfig, NetworkConfig, RestorationConfig
@@ -194,10 +193,15 @@ def fair_gains(test: str) -> dict[str, list[float]]:
 
 
 def show_fair(*tests: str) -> None:
-    """Print the gains of the stored fair runs: mean over seeds, 95 % interval of that mean."""
+    """Print the gains of the stored fair runs: mean over seeds, lowest and highest seed."""
     about, columns = json.loads(FAIR.read_text()), [fair_gains(test) for test in tests]
-    print(f"{'dB gained':16}" + "".join(f"{test:>20}" for test in tests))
+
+    def cell(gains: list[float] | None) -> str:
+        if gains is None:
+            return ""
+        return f"≈ {np.mean(gains):+.2f} (≈ {min(gains):+.2f} to ≈ {max(gains):+.2f})"
+
+    print(f"{'dB gained':16}" + "".join(f"{test:>32}" for test in tests))
     for name in dict.fromkeys(name for column in columns for name in column):
-        cells = (said(column[name], "+") if name in column else "" for column in columns)
-        print(f"{name:16}" + "".join(f"{cell:>20}" for cell in cells))
+        print(f"{name:16}" + "".join(f"{cell(column.get(name)):>32}" for column in columns))
     print(f"({about['steps']} steps, batch {about['batch']}, crops of {about['crop']} pixels)")
