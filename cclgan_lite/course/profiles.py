@@ -1,7 +1,7 @@
 """How much work a lesson does: the same notebook runs in every profile.
 
 ci     seconds: the code runs and every claim holds
-cpu    a laptop with two cores, at most three minutes
+cpu    a laptop with two cores, minutes: each lesson says how many
 gpu    one graphics card, some minutes
 full   the numbers of a real run
 """
