@@ -12,8 +12,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from cclgan_lite import cli
-from cclgan_lite.data.bundled import demo_rain
-from cclgan_lite.data.rain import add_rain
+from cclgan_lite.data.rain import add_rain, demo_rain
 from cclgan_lite.data.scenes import render_scene
 from cclgan_lite.evaluation.metrics import scores
 from cclgan_lite.inference.weights import (

@@ -25,7 +25,7 @@ def built(number: str) -> dict[str, Any]:
     """The names that a lesson builds: its cells with the tag `build`, run in a fresh namespace."""
     namespace: dict[str, Any] = {}
     for cell in lessons.tagged(notebook(number), "build"):
-        exec(compile(cell.source, f"lesson {number}", "exec"), namespace)
+        exec(compile(cell.source, f"lesson {number}", "exec", dont_inherit=True), namespace)
     return namespace
 
 
@@ -45,7 +45,7 @@ def answer(number: str, name: str, *replacements: tuple[str, str]) -> Any:
         assert old in source, f"{old!r} is not in the solution of {name}"
         source = source.replace(old, new)
     namespace = built(number)
-    exec(compile(source, f"solution of {name}", "exec"), namespace)
+    exec(compile(source, f"solution of {name}", "exec", dont_inherit=True), namespace)
     return namespace[name]
 
 
@@ -57,5 +57,5 @@ def stub(number: str, name: str) -> Any:
         if re.search(rf"^(def|class) {name}\b|^{name} =", cell.source, re.MULTILINE)
     ]
     namespace = built(number)
-    exec(compile(cell.source, f"stub of {name}", "exec"), namespace)
+    exec(compile(cell.source, f"stub of {name}", "exec", dont_inherit=True), namespace)
     return namespace[name]
