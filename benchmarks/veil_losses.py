@@ -34,10 +34,11 @@ from tqdm import tqdm
 
 from cclgan_lite.data.images import list_images, read_rgb, to_tensor, to_uint8
 from cclgan_lite.data.pairs import pair_files
+from cclgan_lite.data.rain import compose
 from cclgan_lite.data.shower import Shower
 from cclgan_lite.data.veil import veil
 from cclgan_lite.evaluation.metrics import luma, psnr
-from cclgan_lite.evaluation.statistics import RESAMPLES
+from cclgan_lite.evaluation.statistics import interval_over_seeds
 from cclgan_lite.files import write_atomically, write_json
 from cclgan_lite.inference.derain import derain
 from cclgan_lite.losses import LCL, Adversarial, InterCCL, IntraCCL
@@ -46,7 +47,7 @@ from cclgan_lite.methods.base import Made, Pass
 from cclgan_lite.methods.cclgan import CCLGAN
 from cclgan_lite.networks import DiscriminatorConfig, Generator, NetworkConfig
 from cclgan_lite.networks.veil import VeilRemover, take_veil
-from cclgan_lite.training.adapt import Adapting, learn, squares
+from cclgan_lite.training.adapt import Adapting, learn, squares, window
 from cclgan_lite.training.config import Config
 from cclgan_lite.training.onset import Onset
 from cclgan_lite.training.trainer import Trainer
@@ -200,14 +201,13 @@ class Data:
             rng = np.random.default_rng([config.seed, 3, step])
             items: dict[str, list[Tensor]] = {}
             for _ in range(config.batch):
-                clean = _window(self.clean, rng)
+                clean = window(self.clean[rng.integers(len(self.clean))], WINDOW, rng)
                 haze, light = veil(clean, settings.depth, settings.airlight, rng, 8)
-                veiled = clean * (1 - haze[..., None]) + light * haze[..., None]
                 for name, image in {
-                    "rainy": _window(self.rainy, rng),
+                    "rainy": window(self.rainy[rng.integers(len(self.rainy))], WINDOW, rng),
                     "clean": clean,
                     "practice": clean,
-                    "rendered": veiled,
+                    "rendered": compose(clean, np.zeros_like(haze), haze, light),
                 }.items():
                     tensor = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)
                     items.setdefault(name, []).append(2 * tensor.float() - 1)
@@ -221,13 +221,6 @@ class Data:
                 name: psnr(to_uint8(network(rainy)[0]), truth, luma)
                 for name, (rainy, truth) in zip(self.names, self.pairs, strict=True)
             }
-
-
-def _window(pictures: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
-    picture = pictures[rng.integers(len(pictures))]
-    y, x = (int(rng.integers(picture.shape[i] - WINDOW[i] + 1)) for i in range(2))
-    window = picture[y : y + WINDOW[0], x : x + WINDOW[1]]
-    return window[:, ::-1] if rng.random() < 0.5 else window
 
 
 def warm(data: Data, out: Path, settings: Adapting) -> VeilRemover:
@@ -259,17 +252,6 @@ def run(
     seconds = time.process_time() - began
     shares = {name: float(np.mean(values)) for name, values in shares.items()}
     return data.scores(trainer.averaged.veil), shares, seconds
-
-
-def interval(differences: np.ndarray) -> list[float]:
-    """95 % percentiles of the mean of [seeds, scenes], both drawn with replacement."""
-    rng = np.random.default_rng(0)
-    seeds, scenes = differences.shape
-    means = [
-        differences[rng.integers(seeds, size=seeds)][:, rng.integers(scenes, size=scenes)].mean()
-        for _ in range(RESAMPLES)
-    ]
-    return np.percentile(means, [2.5, 97.5]).tolist()
 
 
 def main() -> None:
@@ -323,7 +305,7 @@ def table(out: Path, names: list[str], seeds: list[int]) -> str:
     for row, s in scores.items():
         cells = [f"{s.mean():.2f}"]
         for difference in (s - scores["rehearsal"], scores["full"] - s):
-            low, high = interval(difference)
+            low, high = interval_over_seeds(difference)
             cells.append(f"{difference.mean():+.3f} [{low:+.3f}, {high:+.3f}]")
         cells.append(f"{np.mean([r['seconds'] for r in found[row]]):.0f}")
         lines.append(f"| {row} | " + " | ".join(cells) + " |")

@@ -104,9 +104,7 @@ def learn(
     bar = tqdm(range(settings.steps), desc="learn veil", unit="step", disable=not progress)
     for step in bar:
         rng = np.random.default_rng([settings.seed, 2, step])
-        truth = [
-            _window(clear[rng.integers(len(clear))], size, rng) for _ in range(settings.batch)
-        ]
+        truth = [window(clear[rng.integers(len(clear))], size, rng) for _ in range(settings.batch)]
         given = _tensor([_veiled(x, settings, rng) for x in truth])
         for group in optimizer.param_groups:
             group["lr"] = settings.lr * min(1, 2 * (1 - step / settings.steps))
@@ -129,10 +127,11 @@ def _veiled(clear: np.ndarray, settings: Adapting, rng: np.random.Generator) -> 
     return compose(clear, left, haze, light)
 
 
-def _window(picture: np.ndarray, size: Sequence[int], rng: np.random.Generator) -> np.ndarray:
+def window(picture: np.ndarray, size: Sequence[int], rng: np.random.Generator) -> np.ndarray:
+    """A random window of `size` rows and columns, mirrored half of the time."""
     y, x = (int(rng.integers(picture.shape[i] - size[i] + 1)) for i in range(2))
-    window = picture[y : y + size[0], x : x + size[1]]
-    return window[:, ::-1] if rng.random() < 0.5 else window
+    part = picture[y : y + size[0], x : x + size[1]]
+    return part[:, ::-1] if rng.random() < 0.5 else part
 
 
 def _tensor(pictures: Sequence[np.ndarray]) -> Tensor:
