@@ -1,4 +1,4 @@
-"""Lesson 03 plays with these: heaps on a ring, crops of scenes, how well a judge ranks."""
+"""Lesson 03 and others play with these: heaps on a ring, crops, how well a judge ranks."""
 
 from __future__ import annotations
 
@@ -51,8 +51,11 @@ def draw_points(axis: plt.Axes, points: Tensor, title: str) -> None:
     axis.set(xlim=(-3, 3), ylim=(-3, 3), xticks=[], yticks=[], aspect="equal", title=title)
 
 
-def crops(images: Tensor, rng: torch.Generator, size: int = 96, batch: int = 4) -> Tensor:
-    """The same random window of `batch` random images, [batch, 3, size, size]."""
+def crops(images: Tensor, rng: torch.Generator | None, size: int = 96, batch: int = 4) -> Tensor:
+    """The same random window of `batch` random images, [batch, 3, size, size].
+
+    Without `rng` from torch's own random numbers.
+    """
     chosen = torch.randint(len(images), (batch,), generator=rng)
     top, left = torch.randint(images.shape[-1] - size + 1, (2,), generator=rng).tolist()
     return images[chosen][..., top : top + size, left : left + size]

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cclgan_lite.course.judging import crops, psnr
 from cclgan_lite.course.scenes import unpaired_scenes
 from cclgan_lite.losses import LCL
 from cclgan_lite.losses.term import Term
@@ -101,7 +102,7 @@ def small_run(
     data = dict(zip(("rainy", "clean"), unpaired_scenes(scenes), strict=True))
     for number in range(steps):
         torch.manual_seed(1_000_003 * seed + number)
-        images = {name: _crops(pictures, size) for name, pictures in data.items()}
+        images = {name: crops(pictures, None, size, batch=2) for name, pictures in data.items()}
         training_step(asked(run.networks, images, terms), terms, optimizers)
         if (number + 1) % (steps // shots) == 0:
             row, pictures = measured(run.networks["derainer"])
@@ -116,12 +117,6 @@ def asked(networks: nn.ModuleDict, images: dict[str, Tensor], terms: Mapping[str
     return Step(networks, METHOD.wiring, looks, images)
 
 
-def _crops(pictures: Tensor, size: int, batch: int = 2) -> Tensor:
-    chosen = torch.randint(len(pictures), (batch,))
-    y, x = torch.randint(pictures.shape[-1] + 1 - size, (2,)).tolist()
-    return pictures[chosen, :, y : y + size, x : x + size]
-
-
 def removed_and_damage(
     derain: Callable[[Tensor], Tensor], rainy: Tensor, clean: Tensor
 ) -> tuple[dict[str, float], Tensor]:
@@ -133,11 +128,10 @@ def removed_and_damage(
     with torch.no_grad():
         made = derain(rainy).clamp(-1, 1)
         gone, rain = high_pass(rainy - made), high_pass(rainy - clean)
-        error = (made - clean).square().flatten(1).mean(1)
         row = {
             "removed": ((gone * rain).sum() / rain.square().sum()).item(),
             "damage": 127.5 * (derain(clean) - clean).abs().mean().item(),
-            "psnr": (10 * torch.log10(4 / error)).mean().item(),
+            "psnr": psnr(made, clean),
         }
     return row, made
 

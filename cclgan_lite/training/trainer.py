@@ -414,8 +414,10 @@ def _loop(run: Run, data: UnpairedFolders, trainer: Trainer) -> Run:
         logged = trainer.step % config.log_every == 0 or done
         # At every step on a CPU, but not on a GPU, which would have to be waited for, nor in a
         # team, where one process must not stop alone: its row's average tells all at once.
-        if team.count == 1 and (logged or trainer.device.type == "cpu"):
-            _refuse_infinite(window, run, trainer.step)
+        on_cpu = trainer.device.type == "cpu"
+        if team.count == 1 and (logged or on_cpu):
+            unseen = {name: values[-1:] for name, values in window.items()} if on_cpu else window
+            _refuse_infinite(unseen, run, trainer.step)
         if logged:
             means = torch.stack([torch.stack(values).float().mean() for values in window.values()])
             team.average([means])
@@ -455,7 +457,7 @@ def _told_plainly(loader: DataLoader) -> Iterator[dict[str, Tensor]]:
 
 
 def _refuse_infinite(window: dict[str, list[Tensor]], run: Run, step: int) -> None:
-    """FloatingPointError that names each bad loss of the `window`, which ends at `step`."""
+    """FloatingPointError that names each bad loss of a `window` that ends at `step`."""
     bad = []
     for name, values in window.items():
         finite = torch.stack(values).isfinite()
