@@ -73,10 +73,11 @@ class Settings:
 
 
 class Seen(NamedTuple):
-    """A picture that can be decoded: its height and width, and the hash of its scene."""
+    """What is kept of a picture that can be decoded."""
 
-    size: tuple[int, int]
-    hash: np.ndarray
+    size: tuple[int, int]  # height and width
+    hash: np.ndarray  # of its scene
+    detail: float  # of a half: summed differences of neighbouring pixels
 
 
 def prepare(
@@ -165,6 +166,8 @@ def prepare(
     problems = [f"{i.rainy.file} and {i.clean.file} differ in size" for i in unequal]
     _complain(problems, settings.allow_incomplete, "Pairs differ in size:")
     drop(unequal, "rainy and clean differ in size")
+    halves = [item for item in pairs if item.rainy.half]  # only their place says which is rainy
+    smooth = sum(seen[i.rainy].detail < seen[i.clean].detail for i in halves)
     photos: dict = {}  # each photograph once, whatever its versions
     for item in items:
         photos.setdefault((item.split, item.clean or item.rainy), item)
@@ -194,6 +197,7 @@ def prepare(
         "list_sha256": sha256("\n".join(sorted(written)).encode()).hexdigest(),
         "dropped": dropped,
         "ignored_files": ignored,
+        "swapped": f"{smooth} of {len(halves)}" if smooth > len(halves) / 2 else None,
         "shared_with_test": [f"{i.split}/{i.name} = test/{j.name}" for i, j in shared],
         "known_leaks": [f"{t}: {what}" for t, what in known.items() if t not in kept_out],
         "files": written,
@@ -281,7 +285,11 @@ def _look(picture: Picture, path: Path) -> Seen | str:
     """Decode a picture in full; what is wrong with it, if it is damaged."""
     try:
         rgb = _read(picture, path)
-        return Seen(rgb.shape[:2], scene_hash(rgb))
+        detail = 0.0
+        if picture.half:
+            grey = rgb.mean(-1)
+            detail = sum(np.abs(np.diff(grey, axis=axis)).sum() for axis in (0, 1))
+        return Seen(rgb.shape[:2], scene_hash(rgb), detail)
     except ImageError as error:
         return str(error).replace(str(path), picture.file)
 

@@ -65,6 +65,12 @@ def summary(manifest: dict, out: Path) -> str:
         )
     if others := len(dropped) - leaks:
         lines.append(f"{others} missing or damaged files were left out (listed in the manifest).")
+    if swapped := manifest.get("swapped"):  # not in manifests of older versions
+        lines.append(
+            f"Warning: {swapped} rainy halves have less fine detail than the clean ones. Rain "
+            "adds some: look whether the halves are the other way round; if so, change `left` in "
+            "the script, delete this data set and make it again."
+        )
     if shared := manifest["shared_with_test"]:
         lines.append(
             f"Warning: {len(shared)} times a training picture looks like a test picture, "
