@@ -62,6 +62,7 @@ def train_for(default: Config):
                 )
             run = ccl.resume(out, device, rainy=rainy, clean=clean)
         else:
+            _refuse_unheard(config, default)
             run = ccl.train(config, rainy, clean, out, device, check_unpaired)
         team, _ = parallel.join(device)
         if team.is_main:
@@ -92,6 +93,16 @@ def train_for(default: Config):
         config: Fields of the recipe.
     """
     return train
+
+
+def _refuse_unheard(config: Config, default: Config) -> None:
+    """ValueError for a flag of a loss without weight: nothing would read it."""
+    for name in differences(config, default, Config):
+        loss = name.removeprefix("method.").partition(".")[0]
+        loss = "intra" if loss == "embedder" else loss  # who alone looks through it
+        weight = f"method.{loss}.weight"
+        if name != weight and not getattr(getattr(config.method, loss, None), "weight", 1):
+            raise ValueError(f"--{name} is for a loss without weight: give --{weight} too")
 
 
 def derain(

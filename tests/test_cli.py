@@ -133,6 +133,8 @@ NO_STEPS = " ".join(TINY).replace("--steps 4 ", "").split()
         ("--epochs 2", "--epochs or --steps"),
         ("--epochs -1 --steps 3", "--epochs or --steps"),
         ("--start light", "filters 4 here, 32 there"),
+        ("--method.intra.temperature 1", "give --method.intra.weight too"),
+        ("--method.embedder ViT-B-32/openai", "give --method.intra.weight too"),
     ],
 )
 def test_a_flag_that_cannot_be_meant_is_told_before_there_is_a_run(pairs, flags, message):
