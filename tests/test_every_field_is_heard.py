@@ -7,19 +7,20 @@ time, and a few steps must come out otherwise; a new field is tried without bein
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 import torch
 from noise import noise_folders
 
+from cclgan_lite import methods
 from cclgan_lite.data.folders import Augment
 from cclgan_lite.data.leaves import Leaves
 from cclgan_lite.data.shower import Shower
 from cclgan_lite.losses import LCL, Adversarial, InterCCL, IntraCCL
 from cclgan_lite.losses.pixel import identity, rederain, rehearsal, transplant
-from cclgan_lite.methods import CCLGAN, CUT, CycleGAN
+from cclgan_lite.methods import CCLGAN, CUT, CycleGAN, Method
 from cclgan_lite.networks import DiscriminatorConfig, GeneratorConfig, RestorationConfig
 from cclgan_lite.recipes import _changed, _paths
 from cclgan_lite.training.config import Config
@@ -183,3 +184,26 @@ def test_a_field_that_is_not_heard_is_found(tmp_path, monkeypatch):
     assert not all(map(same, steps(base, folders), steps(other, folders)))
     monkeypatch.setattr(torch.optim, "Adam", lambda p, betas, **k: adam(p, betas=(0.5, 0.9), **k))
     assert all(map(same, steps(base, folders), steps(other, folders)))
+
+
+def small(method: type[Method]) -> Method:
+    names = {field.name for field in fields(method)}
+    return method(generator=SMALL, **{"discriminator": JUDGE} if "discriminator" in names else {})
+
+
+SPEEDS = [
+    (method, field.name)
+    for method in (getattr(methods, name) for name in methods.__all__)
+    if isinstance(method, type) and issubclass(method, Method) and method is not Method
+    for field in fields(method)
+    if field.name.endswith("_speed")
+]
+
+
+@pytest.mark.parametrize(("method", "name"), SPEEDS)
+def test_every_speed_is_that_of_its_player_alone(method, name):
+    players = replace(small(method), **{name: 3.0}).players()
+    rates = {who: player.rate for who, player in players.items()}
+    quick = {who for who, rate in rates.items() if rate != 1}
+    assert len(quick) == 1 and quick.pop().startswith(name.removesuffix("_speed"))
+    assert 3.0 in rates.values()
