@@ -241,13 +241,18 @@ ODD_EXIF = {
 }
 
 
+def with_chunk(path: Path, name: bytes, data: bytes) -> None:
+    """A PNG with this chunk behind its head."""
+    content, chunk = path.read_bytes(), name + data
+    chunk = struct.pack(">I", len(data)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    path.write_bytes(content[:33] + chunk + content[33:])
+
+
 def with_exif(path: Path, exif: bytes) -> Path:
     """`path` with this EXIF, in a JPEG in as many segments as it takes."""
     content = path.read_bytes()
     if path.suffix == ".png":
-        chunk = b"eXIf" + exif
-        chunk = struct.pack(">I", len(exif)) + chunk + struct.pack(">I", zlib.crc32(chunk))
-        path.write_bytes(content[:33] + chunk + content[33:])
+        with_chunk(path, b"eXIf", exif)
     else:
         parts = [exif[i : i + 60_000] for i in range(0, max(1, len(exif)), 60_000)]
         parts = [b"Exif\0\0" + part for part in parts]
@@ -268,6 +273,14 @@ def test_metadata_never_costs_the_pixels(tmp_path, suffix, kind):
         assert read_size(path) == (50, 50)
         np.testing.assert_array_equal(read_rgb(path), plain)
     assert np.abs(viewed(rewrite(path)).astype(int) - plain).max() < 12
+
+
+@pytest.mark.parametrize("name", [b"zTXt", b"iCCP"])
+def test_long_texts_never_cost_the_pixels(tmp_path, name):
+    path = save(tmp_path / "a.png", SMOOTH)
+    plain = read_rgb(path)
+    with_chunk(path, name, b"text\0\0" + zlib.compress(b"t" * 3_000_000))
+    np.testing.assert_array_equal(read_rgb(path), plain)
 
 
 def test_what_can_be_read_of_an_odd_exif_is_kept(tmp_path):

@@ -27,7 +27,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from PIL import Image, JpegImagePlugin, UnidentifiedImageError
+from PIL import Image, JpegImagePlugin, PngImagePlugin, UnidentifiedImageError
 from torch import Tensor
 from tqdm import tqdm
 
@@ -53,6 +53,8 @@ T = TypeVar("T")
 
 # Pillow's own limit warns from 89 megapixels on and refuses 179, less than today's panoramas.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+# Its 1 MB for a text or profile refuses the picture; 64 MB is what it allows all of them together.
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
 
 
 class ImageError(ValueError):
