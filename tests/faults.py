@@ -300,6 +300,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=inf, help="of each fault, at most")
     asked = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a shell's background
     print("| fault | attempts | survived | lost |\n|---|---|---|---|")
     for name in asked.faults or FAULTS:
         end = time.monotonic() + 60 * asked.minutes
