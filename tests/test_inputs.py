@@ -29,7 +29,7 @@ from test_run import TINY
 from cclgan_lite.data import images
 from cclgan_lite.data.images import ImageError, read_photo, read_size
 from cclgan_lite.data.unpaired import read_manifest, recorded_kind
-from cclgan_lite.evaluation.published import read_results, sections
+from cclgan_lite.evaluation.published import markdown, read_results, sections
 from cclgan_lite.inference.weights import derainer_bytes, load_derainer
 from cclgan_lite.networks import GeneratorConfig
 from cclgan_lite.training.run import Run, RunError
@@ -223,9 +223,10 @@ RESULT = {
 
 @given(altered(RESULT).map(str.encode) | damaged([json.dumps(RESULT).encode()]))
 def test_results(content):
-    path = HERE / "mine.json"
+    path, results = HERE / "mine.json", []
     path.write_bytes(content)
-    outcome(ValueError, of=lambda: sections(read_results([path])), naming=path)
+    outcome(ValueError, of=lambda: results.extend(read_results([path])), naming=path)
+    outcome(ValueError, of=lambda: [markdown(section) for section in sections(results)])
 
 
 @given(st.sampled_from(["a.zip", "a.tar", "a.tar.gz"]), damaged(archives()))

@@ -26,6 +26,8 @@ from cclgan_lite.templates import template
 
 METRICS = {"psnr": "PSNR", "ssim": "SSIM", "niqe": "NIQE"}
 UNSTATED = "not stated"
+WORDS = ("system", "training", "dataset", "split", "subset", "protocol", "trained_on")  # of ours
+SCORES = ("psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb")
 SIZES = {"full-size": "full-size", "cclgan-code": "256x256"}  # of our protocols
 MARKERS = {"Y": "o", "RGB": "s", None: "x"}  # what was scored
 COLOURS = {True: "#d55e00", False: "#0072b2"}  # ours and published; apart for the colour-blind
@@ -102,7 +104,7 @@ def published() -> dict:
 
 
 def read_results(paths: Sequence[Path]) -> list[dict]:
-    """Result files of `evaluate --json`.
+    """What a table shows of result files of `evaluate --json`.
 
     Raises:
         ValueError: names a file that is none.
@@ -111,14 +113,17 @@ def read_results(paths: Sequence[Path]) -> list[dict]:
     for path in paths:
         try:
             result = json.loads(Path(path).read_text(encoding="utf-8"))
-            if not {"n", "psnr_y", "ssim_y", "psnr_rgb", "ssim_rgb"} <= result.keys():
+            if not all(isinstance(result.get(word), str | None) for word in WORDS):
                 raise ValueError
-            words = ("dataset", "split", "protocol", "system")
-            if not all(isinstance(result.get(word), str | None) for word in words):
-                raise ValueError
-        except (ValueError, AttributeError) as error:
+            shown = {name: result[name] for name in WORDS if result.get(name)}
+            numbers = [*SCORES, *(["niqe"] if "niqe" in result else [])]
+            shown |= {name: float(result[name]) for name in numbers}
+            spans = {name: pair for name, pair in result.get("intervals", {}).items() if pair}
+            spans = {name: (float(low), float(high)) for name, (low, high) in spans.items()}
+            shown |= {"n": int(result["n"]), "intervals": spans}
+        except (ValueError, AttributeError, KeyError, TypeError, OverflowError) as error:
             raise ValueError(f"{path} is no result file of `evaluate --json`") from error
-        results.append({"system": Path(path).stem, **result})
+        results.append({"system": Path(path).stem, **shown})
     return results
 
 
