@@ -18,7 +18,7 @@ from torchvision.transforms import InterpolationMode, Resize
 
 from cclgan_lite import cli
 from cclgan_lite.data.images import ImageError
-from cclgan_lite.data.pairs import pair_files
+from cclgan_lite.data.pairs import equal_contents, pair_files, refuse_equal_files
 from cclgan_lite.data.rain import add_rain, demo_rain
 from cclgan_lite.data.scenes import render_scene
 from cclgan_lite.evaluation import systems
@@ -88,6 +88,19 @@ def test_doubled_numbers_are_errors(tmp_path):
     rainy = fill(tmp_path / "rainy", "a-1.png", "b-01.png")
     with pytest.raises(ImageError, match="same picture"):
         pair_files(rainy, fill(tmp_path / "clean", "clean-1.png"))
+
+
+def test_equal_contents(tmp_path):
+    for name, content in {"a": b"12", "same": b"12", "other": b"21", "longer": b"123"}.items():
+        (tmp_path / name).write_bytes(content)
+    a, same, other, longer = (tmp_path / name for name in ("a", "same", "other", "longer"))
+    assert equal_contents([a, other], [same, other])
+    for apart in ([same], [same, longer], [longer, other], [same, a], [other, same]):
+        assert not equal_contents([a, other], apart)
+    pairs = [("1", a, same), ("2", a, other)]
+    with pytest.raises(ImageError, match=f"{a} and {same} are the same file$"):
+        refuse_equal_files(pairs)
+    refuse_equal_files(pairs[1:])
 
 
 def test_sizes_are_compared_upright(tmp_path):

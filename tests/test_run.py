@@ -211,6 +211,16 @@ def test_errors_of_run_folders(folders, tmp_path):
     assert not (tmp_path / "new").exists()  # nothing half-made is left
 
 
+def test_a_checkpoint_of_another_version_is_named(folders, tmp_path):
+    run = train(replace(TINY, steps=4), *folders, tmp_path / "run", device="cpu")
+    networks, trainer = run.load()
+    run.save(4, networks, trainer | {"optimizers": {}})
+    with pytest.raises(RunError, match="000004 is damaged or of another version.*delete it"):
+        resume(run.folder, device="cpu")
+    shutil.rmtree(run.checkpoints()[-1])
+    assert resume(run.folder, device="cpu").history()[-1]["step"] == 4
+
+
 def test_killed_after_the_last_checkpoint(folders, tmp_path):
     """Between the checkpoint and the delivery of its derainer: resuming delivers it."""
     run = train(replace(TINY, steps=2), *folders, tmp_path / "run", device="cpu")
@@ -394,6 +404,7 @@ def test_bfloat16_run_stays_near_float32():
         trainer = Trainer(replace(TINY, precision=precision), 10, torch.device("cpu"))
         losses.append({k: v.item() for k, v in trainer.train_step(batch)[0].items()})
     assert losses[0] == pytest.approx(losses[1], rel=0.05, abs=0.02)
+    assert losses[0] != losses[1]  # it was computed in it
 
 
 @pytest.mark.parametrize("fast", ["float32", "bfloat16"])

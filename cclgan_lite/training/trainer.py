@@ -478,5 +478,5 @@ def _remedy(run: Run) -> str:
 @torch.no_grad()
 def sample_grid(step: Step, rows: tuple[tuple[str, ...], ...]) -> np.ndarray:
     """uint8 [H, W, 3]: the first item of each named image of a step, in rows."""
-    tiles = [step.image(name)[0].nan_to_num().clamp(-1, 1).cpu() for row in rows for name in row]
+    tiles = [step.image(name)[0].nan_to_num().cpu() for row in rows for name in row]
     return to_uint8(make_grid(tiles, nrow=len(rows[0]), padding=4, pad_value=1.0))
