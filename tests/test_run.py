@@ -283,10 +283,11 @@ def test_bfloat16_trains_every_parameter():
 
 @pytest.mark.parametrize("loss", ["lcl", "adversarial", "inter"])
 def test_a_diverging_run_stops_and_keeps_its_checkpoint(folders, tmp_path, monkeypatch, loss):
-    original = Trainer.train_step
+    original, steps = Trainer.train_step, []
 
     def diverge(self, batch):
         losses, step = original(self, batch)
+        steps.append(self.step)
         if self.step >= 5:
             losses[f"{loss}/generators"] = losses[f"{loss}/generators"] * float("nan")
         return losses, step
@@ -295,6 +296,7 @@ def test_a_diverging_run_stops_and_keeps_its_checkpoint(folders, tmp_path, monke
     with pytest.raises(FloatingPointError, match=rf"^not finite: {loss}/generators at step 5;"):
         train(TINY, *folders, tmp_path / "run", device="cpu")
     assert [p.name for p in Run.read(tmp_path / "run").checkpoints()] == ["000002", "000004"]
+    assert steps[-1] == 5  # at once, not at the next row
 
 
 def test_learning_rate_schedule_and_average():
