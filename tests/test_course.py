@@ -127,6 +127,23 @@ def test_pictures_shows_every_kind():
     plt.close(figure)
 
 
+def test_a_colour_bar_is_that_of_the_last_map():
+    rainy, _ = scenes.scene_pairs(1, 32)
+    mapped = np.arange(32 * 32).reshape(32, 32)
+    figure = pictures([(mapped, {"vmax": 7}), rainy[0]], bar="levels")
+    assert figure.axes[-1].get_ylabel() == "levels" and figure.axes[-1].get_ylim()[1] == 7
+    plt.close(figure)
+
+
+def test_learning_curves_show_means_and_ranges():
+    figure = figures.learning_curves({"a": np.array([[0, 1, 2], [0, 3, 4]])}, [0, 10, 20], "dB")
+    (axis,) = figure.axes
+    np.testing.assert_allclose(axis.lines[0].get_xydata(), [[0, 0], [10, 2], [20, 3]])
+    band = axis.collections[0].get_paths()[0].vertices
+    assert {(10, 1), (10, 3), (20, 2), (20, 4)} <= set(map(tuple, band))
+    plt.close(figure)
+
+
 def test_scenes_are_pairs_or_strangers():
     rainy, clean = scenes.scene_pairs(2, 48)
     assert rainy.shape == clean.shape == (2, 3, 48, 48)

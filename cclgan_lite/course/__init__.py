@@ -12,7 +12,9 @@ suspect.py, judge_space.py (07), small_run.py, audit.py (08), watch.py (09), exa
 siblings.py (11), beyond.py (12)
                experiments of single lessons
 exercises.py   checks that name the mistake; `checks/` has those of each lesson
-welcome.py, damage.py, fields.py, judging.py, hiding.py, places.py: plumbing of lessons 00 to 05
+welcome.py, first_controls.py (00), damage.py (01), fields.py (02), judging.py (03),
+hiding.py (04), places.py (05), clip_space.py (06)
+               plumbing of the first lessons
 schematic.py   a drawing of boxes and arrows
 """
 

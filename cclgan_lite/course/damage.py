@@ -1,12 +1,17 @@
-"""Ways to spoil a picture, and the strength at which each has a given PSNR (lesson 01)."""
+"""Lesson 01: ways to spoil a picture, the strength at which each has a given PSNR, two figures."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+import matplotlib.pyplot as plt
+import numpy as np
 import torch
 import torch.nn.functional as F
+from matplotlib.figure import Figure
 from torch import Tensor
+
+from cclgan_lite.course.figures import pictures
 
 Measure = Callable[[Tensor, Tensor], Tensor]
 
@@ -64,3 +69,25 @@ def equally_spoilt(r: Tensor, n: Tensor, measure: Measure) -> tuple[dict, dict]:
         for name, (spoil, high) in spoils.items()
     }
     return {name: spoils[name][0](a) for name, a in strength.items()}, strength
+
+
+def spoilt_pictures(equal: Mapping[str, Tensor], similar: Mapping[str, float]) -> Figure:
+    """Six pictures by damage, in two rows, with the SSIM of each."""
+    images = list(equal.values())
+    figure = pictures([images[:3], images[3:]], width=9)
+    for axis, name in zip(figure.axes, equal, strict=True):
+        axis.set_title(f"{name}: SSIM {similar[name]:.2f}")
+    return figure
+
+
+def scores_against_rain(table: Mapping[str, np.ndarray]) -> Figure:
+    """PSNR (Y) and SSIM (Y) over the share of rain left; rows are (PSNR, SSIM, rain left)."""
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.9), sharex=True)
+    for column, (axis, name) in enumerate(zip(axes, ("PSNR (Y), dB", "SSIM (Y)"), strict=True)):
+        for (system, row), mark in zip(table.items(), "osv^DPX", strict=False):
+            axis.plot(row[2], row[column], mark, label=system, ms=9)
+        axis.axhline(table["rainy input"][column], color="grey", ls=":")
+        axis.set(xlabel="rain left (0 none, 1 all)", xlim=(1.1, -0.1), ylabel=name)
+    handles = axes[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=4)
+    return figure

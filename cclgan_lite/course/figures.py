@@ -8,7 +8,7 @@ apart (Okabe and Ito, "Color Universal Design", 2008), and text of a legible siz
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from io import BytesIO
 
@@ -75,6 +75,7 @@ def pictures(
     titles: Sequence[str] | None = None,
     row_titles: Sequence[str] | None = None,
     width: float = 8,
+    bar: str | None = None,
 ) -> Figure:
     """A grid of pictures, `width` inches wide.
 
@@ -84,6 +85,7 @@ def pictures(
             and keyword arguments for `imshow`, such as `(error, {"vmin": 0, "vmax": 1})`.
         titles: of the columns.
         row_titles: of the rows.
+        bar: label of a colour bar, which is that of the last map.
     """
     if not isinstance(rows[0], list):
         rows = [list(rows)]
@@ -107,6 +109,23 @@ def pictures(
         axis.set_title(title)
     for row, title in zip(axes, row_titles or (), strict=False):
         row[0].set_ylabel(title)
+    if bar:
+        shown = [image for axis in axes.flat for image in axis.images]
+        maps = [image for image in shown if image.get_array().ndim == 2]
+        figure.colorbar(maps[-1], ax=axes, shrink=0.7, label=bar)
+    return figure
+
+
+def learning_curves(curves: Mapping[str, np.ndarray], steps: Sequence[int], ylabel: str) -> Figure:
+    """Means over seeds of curves [seeds, steps], and bands from the least seed to the greatest."""
+    figure, axis = plt.subplots(figsize=(8, 3.3))
+    for (name, curve), mark in zip(curves.items(), "os^xDvP", strict=False):
+        (line,) = axis.plot(steps, curve.mean(0), marker=mark, label=name)
+        axis.fill_between(
+            steps, curve.min(0), curve.max(0), alpha=0.2, color=line.get_color(), lw=0
+        )
+    axis.set(xlabel="training steps", ylabel=ylabel)
+    axis.legend(loc="lower right", fontsize=9, ncol=2)
     return figure
 
 

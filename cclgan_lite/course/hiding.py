@@ -1,4 +1,4 @@
-"""What lesson 04 looks for hidden rain with: crops, a second shower, a measure, ways to wash."""
+"""What lesson 04 looks for hidden rain with: networks, crops, showers, a measure, ways to wash."""
 
 from __future__ import annotations
 
@@ -8,12 +8,30 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
+from cclgan_lite.course.small_run import SmallGenerator
 from cclgan_lite.data.images import to_tensor, to_uint8
 from cclgan_lite.data.rain import add_rain, demo_rain
 from cclgan_lite.data.scenes import render_scene
-from cclgan_lite.networks import high_pass
+from cclgan_lite.networks import DiscriminatorConfig, PatchDiscriminator, high_pass
+
+
+def small_cyclegan() -> tuple[dict[str, nn.Module], dict[str, torch.optim.Adam]]:
+    """Generators and judges of a CycleGAN that trains in a minute; the optimisers of both.
+
+    The judges see the high-pass picture and learn four times as fast: otherwise they stay at
+    chance in so few steps.
+    """
+    look = DiscriminatorConfig(filters=16, layers=2, norm="spectral", high_pass=True)
+    makers = {name: SmallGenerator() for name in ("derainer", "rainer")}
+    judges = {f"discriminator_{side}": PatchDiscriminator(look) for side in ("clean", "rainy")}
+
+    def adam(nets: dict[str, nn.Module], rate: float) -> torch.optim.Adam:
+        owned = [p for net in nets.values() for p in net.parameters()]
+        return torch.optim.Adam(owned, rate, betas=(0.5, 0.999))
+
+    return makers | judges, {"generators": adam(makers, 1e-3), "judges": adam(judges, 4e-3)}
 
 
 def shower(number: int, rain_seed: int, size: int = 128, seed: int = 5) -> Tensor:

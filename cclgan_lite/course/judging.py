@@ -1,13 +1,16 @@
-"""Lesson 03 and others play with these: heaps on a ring, crops, how well a judge ranks."""
+"""Games of lesson 03 and others: points on a ring, a judge alone, crops, how a judge ranks."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from cclgan_lite.losses.adversarial import discriminator_loss, generator_loss
 
 GAMES = 8  # played side by side, with different initial weights
 _angle = torch.arange(8) * math.pi / 4
@@ -44,6 +47,39 @@ def covered(points: Tensor) -> Tensor:
     return ((distance < RADIUS).float().mean(1) >= LEAST).sum(1)
 
 
+def descend(loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
+    """One step of an optimiser down a loss."""
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+
+def adam(network: nn.Module, rate: float) -> torch.optim.Adam:
+    """Adam as GANs have it: with the short memory of the gradient, beta1 of 0.5."""
+    return torch.optim.Adam(network.parameters(), rate, betas=(0.5, 0.999))
+
+
+def ring_games(speed: float, steps: int, shots: int = 8, seed: int = 0) -> Tensor:
+    """Points on the way through all games (hinge), [shots + 1, games, 1000, 2].
+
+    `speed` is the learning rate of the judges over that of the generators.
+    """
+    torch.manual_seed(seed)
+    generator, judge = Networks(2, 64, 64, 2), Networks(2, 64, 64, 1)
+    moves, moves_judge = adam(generator, 1e-3), adam(judge, speed * 1e-3)
+    seen = []
+    for step in range(steps + 1):
+        if step % (steps // shots) == 0:
+            with torch.no_grad():
+                seen.append(generator(torch.randn(GAMES, 1000, 2)))
+        fake = generator(torch.randn(GAMES, 128, 2))
+        # Means over all games; times GAMES, each game has its own mean.
+        judged = discriminator_loss(judge(ring(128)), judge(fake.detach()), "hinge")
+        descend(GAMES * judged, moves_judge)
+        descend(GAMES * generator_loss(judge(fake), "hinge"), moves)
+    return torch.stack(seen)
+
+
 def draw_points(axis: plt.Axes, points: Tensor, title: str) -> None:
     """Points [batch, 2] of one game over the heaps."""
     axis.plot(*CENTRES.T, "k+", ms=9)
@@ -73,3 +109,28 @@ def psnr(images: Tensor, truths: Tensor) -> float:
     """Mean over images in dB; values from -1 to 1, so the peak is 2."""
     squares = (images.clamp(-1, 1) - truths).square().mean((1, 2, 3))
     return (10 * torch.log10(4 / squares)).mean().item()
+
+
+def judge_alone(
+    judge: nn.Module,
+    scenes: tuple[Tensor, Tensor],
+    held: tuple[Tensor, Tensor],
+    checks: Iterable[int],
+    seed: int = 0,
+    shuffle: bool = False,
+) -> list[float]:
+    """Teach a judge to tell the first of `scenes` from the second; `ranked` of `held` on the way.
+
+    `checks` are the steps at which it is asked, the last of which ends the training. With
+    `shuffle` the labels are random.
+    """
+    rng = torch.Generator().manual_seed(seed)
+    moves, checks, answers = adam(judge, 1e-3), list(checks), []
+    for step in range(checks[-1] + 1):
+        if step in checks:
+            answers.append(ranked(judge, *held))
+        x = torch.cat([crops(part, rng) for part in scenes])
+        if shuffle:
+            x = x[torch.randperm(8, generator=rng)]
+        descend(discriminator_loss(judge(x[:4]), judge(x[4:])), moves)
+    return answers

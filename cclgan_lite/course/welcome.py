@@ -22,7 +22,7 @@ from PIL import Image
 
 from cclgan_lite.course.claims import claim
 from cclgan_lite.course.explore import show_widget
-from cclgan_lite.course.figures import show
+from cclgan_lite.course.figures import pictures, show
 from cclgan_lite.data.images import read_rgb
 from cclgan_lite.data.rain import add_rain, demo_rain
 from cclgan_lite.data.scenes import render_scene
@@ -142,6 +142,14 @@ def read_picture(
     return rgb
 
 
+def split_view(rainy: np.ndarray, derained: np.ndarray, line: float) -> Figure:
+    """Rain left of a white line, at a share `line` of the width, and the output right of it."""
+    column = round(line * rainy.shape[1])
+    mixed = np.concatenate([rainy[:, :column], derained[:, column:]], 1)
+    mixed[:, max(0, column - 1) : column + 1] = 255
+    return pictures([mixed], titles=["rainy   |   derained"], width=6.5)
+
+
 def _box(axis, x, y, symbol, name, colour):
     axis.add_patch(
         FancyBboxPatch(
@@ -244,13 +252,14 @@ LESSONS = [
         ],
     ),
     ("the whole", "#CC79A7", ["08\nthe training\nstep", "09\nthe full run", "10\nevaluation"]),
+    ("further", JUDGE, ["11\nthe family\ntree", "12\nbeyond rain"]),
 ]
 
 
 def course_map() -> Figure:
-    """The lessons in four rows."""
-    figure, axis = plt.subplots(figsize=(8.2, 4.1))
-    axis.set(xlim=(-0.2, 8.2), ylim=(3.8, -0.45))
+    """The lessons in rows."""
+    figure, axis = plt.subplots(figsize=(8.2, 5.1))
+    axis.set(xlim=(-0.2, 8.2), ylim=(4.9, -0.45))
     axis.axis("off")
     for y, (part, colour, names) in enumerate(LESSONS):
         axis.text(0.7, y * 1.1, part, ha="center", va="center", weight="bold")

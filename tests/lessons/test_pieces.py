@@ -1,4 +1,4 @@
-"""What single lessons experiment with: hiding (04), spaces (07), small runs (08), an exam (10)."""
+"""What single lessons experiment with: games, spaces, hidden rain, small runs, an exam."""
 
 from __future__ import annotations
 
@@ -9,7 +9,16 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import nn
 
-from cclgan_lite.course import exam, hiding, judge_space, small_run, suspect
+from cclgan_lite.course import (
+    clip_space,
+    exam,
+    hiding,
+    judge_space,
+    judging,
+    places,
+    small_run,
+    suspect,
+)
 from cclgan_lite.course.audit import audit_figure, share_figure, wants_figure
 from cclgan_lite.evaluation.metrics import luma, psnr
 from cclgan_lite.losses import inter_ccl
@@ -240,7 +249,63 @@ def test_a_loss_that_does_not_look_is_found():
     assert not suspect.sees(Blind, four)
 
 
+# The games of lesson 03.
+
+
+def test_the_points_of_a_ring_game_start_near_the_middle_and_move():
+    shots = judging.ring_games(4.0, steps=4, shots=2)
+    assert shots.shape == (3, judging.GAMES, 1000, 2)
+    assert not torch.equal(shots[0], shots[-1])
+    assert torch.equal(shots, judging.ring_games(4.0, steps=4, shots=2))  # its own seed
+
+
+def bright(*levels):
+    """Pictures [N, 3, 96, 96] of one grey each."""
+    return torch.tensor(levels).view(-1, 1, 1, 1).expand(-1, 3, 96, 96)
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_a_judge_alone_learns_which_is_which_unless_shuffled(shuffle):
+    torch.manual_seed(0)
+    judge = nn.Conv2d(3, 1, 1)
+    nn.init.zeros_(judge.weight)
+    high, low = bright(0.6, 0.8), bright(-0.8, -0.6)
+    answers = judging.judge_alone(judge, (high, low), (high, low), range(0, 41, 40), 0, shuffle)
+    assert answers[0] == 0 and len(answers) == 2  # a tie is no win
+    rises = judge.weight.sum().item()
+    assert (abs(rises) < 0.03) if shuffle else (answers[1] == 1 and rises > 0.1)
+
+
+# The bound of lesson 05.
+
+
+def test_what_infonce_certifies_is_below_the_truth_and_the_number_of_candidates():
+    torch.manual_seed(0)
+    assert places.certified(256, 1.0) == pytest.approx(1.0, abs=0.15)
+    assert 1.2 < places.certified(4, 6.0) < np.log(4)
+    assert places.certified(64, 4.0, shuffle=True) < 0.1
+
+
+# The space of lesson 06.
+
+
+def test_told_does_not_ask_which_way_round():
+    high, low = torch.tensor([3.0, 4, 5]), torch.tensor([1.0, 2])
+    assert clip_space.told(high, low) == clip_space.told(low, high) == 1
+    assert clip_space.told(torch.tensor([1.0, 3]), torch.tensor([2.0])) == 0.5
+
+
 # The hidden rain of lesson 04.
+
+
+def test_every_network_of_the_small_cyclegan_is_moved_by_its_player():
+    nets, optimizers = hiding.small_cyclegan()
+    owned = {name: optimizer.param_groups[0]["params"] for name, optimizer in optimizers.items()}
+    for name, net in nets.items():
+        player = "judges" if "discriminator" in name else "generators"
+        mine = {id(p) for p in net.parameters()}
+        assert mine <= {id(p) for p in owned[player]}, name
+    assert sum(map(len, owned.values())) == sum(len([*net.parameters()]) for net in nets.values())
 
 
 def test_share_of_the_fine_structure_by_hand():

@@ -1,7 +1,8 @@
-"""Checks of lesson 00, start here."""
+"""Checks of lesson 00: how much light was removed, and where."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 from cclgan_lite.course.exercises import Wrong, check, expect
@@ -30,3 +31,32 @@ def check_removed_light(answer):
         },
         f"for light of {want.tolist()} grey levels it says {got.tolist()}",
     )
+
+
+@check("on_streaks")
+def check_on_streaks(answer):
+    """Maps by hand, one of them with a pixel at the threshold; then another threshold."""
+    removed = np.array([[50.0, 20.0, 1.0], [2.0, 3.0, 6.0]])
+    added = np.array([[90.0, 60.0, 40.0], [0.0, 10.0, 41.0]])
+    streak = added > 40
+    on, off = removed[streak], removed[~streak]
+    expect(
+        answer(removed, added),
+        on.mean() / off.mean(),
+        {
+            "upside down: streaks over the rest": off.mean() / on.mean(),
+            "a pixel with exactly 40 levels is no streak: more than 40 is asked": (
+                removed[added >= 40].mean() / removed[added < 40].mean()
+            ),
+            "sums depend on how many pixels are streaks: take means": on.sum() / off.sum(),
+            "elsewhere is where there is no streak, not the whole picture": (
+                on.mean() / removed.mean()
+            ),
+            "streaks are where the rain *added* light, whatever was removed there": (
+                removed[removed > 40].mean() / removed[removed <= 40].mean()
+            ),
+        },
+        f"for these maps it is {on.mean() / off.mean():.3f}",
+    )
+    want = removed[added > 5].mean() / removed[added <= 5].mean()
+    expect(answer(removed, added, 5), want, otherwise="the threshold is an argument: use it")
