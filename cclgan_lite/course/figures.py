@@ -92,11 +92,12 @@ def pictures(
     columns = max(map(len, rows))
     height, wide = _pixels(rows[0][0])[0].shape[:2]
     header = 0.35 if titles else 0.05
+    side = (width - (1.1 if bar else 0)) / columns  # of a picture; the bar needs an inch
     figure, axes = plt.subplots(
         len(rows),
         columns,
         squeeze=False,
-        figsize=(width, width / columns * height / wide * len(rows) + header),
+        figsize=(width, side * height / wide * len(rows) + header),
     )
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[])

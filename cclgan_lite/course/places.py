@@ -1,8 +1,6 @@
-"""What lesson 05 looks with: two small encoders, places found again, a bound on information."""
+"""What lesson 05 looks with: two small encoders, and how they find places of a picture again."""
 
 from __future__ import annotations
-
-import math
 
 import matplotlib.pyplot as plt
 import torch
@@ -115,22 +113,3 @@ def similarity_maps(
         label="cosine similarity",
     )
     return figure
-
-
-def certified(candidates: int, information: float, shuffle: bool = False, dims: int = 8) -> float:
-    """log(N + 1) - InfoNCE in nats, mean over draws of `candidates` = N + 1 Gaussian pairs.
-
-    Pairs of correlation rho in each of d dimensions share -d/2 log(1 - rho^2) nats, here
-    `information`; the score is the best one, log p(y|x) / p(y). `shuffle` breaks the pairs.
-    """
-    rho, values = math.sqrt(1 - math.exp(-2 * information / dims)), []
-    for _ in range(max(1, 4096 // candidates)):
-        x, noise = torch.randn(2, candidates, dims)
-        y = rho * x + math.sqrt(1 - rho**2) * noise
-        if shuffle:
-            y = y[torch.randperm(candidates)]
-        squares = (y[None] - rho * x[:, None]).square().sum(-1)
-        logits = (y.square().sum(-1) - squares / (1 - rho**2)) / 2
-        loss = F.cross_entropy(logits, torch.arange(candidates))
-        values.append(math.log(candidates) - loss.item())
-    return sum(values) / len(values)

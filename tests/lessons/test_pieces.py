@@ -15,7 +15,6 @@ from cclgan_lite.course import (
     hiding,
     judge_space,
     judging,
-    places,
     small_run,
     suspect,
 )
@@ -274,16 +273,6 @@ def test_a_judge_alone_learns_which_is_which_unless_shuffled(shuffle):
     assert answers[0] == 0 and len(answers) == 2  # a tie is no win
     rises = judge.weight.sum().item()
     assert (abs(rises) < 0.03) if shuffle else (answers[1] == 1 and rises > 0.1)
-
-
-# The bound of lesson 05.
-
-
-def test_what_infonce_certifies_is_below_the_truth_and_the_number_of_candidates():
-    torch.manual_seed(0)
-    assert places.certified(256, 1.0) == pytest.approx(1.0, abs=0.15)
-    assert 1.2 < places.certified(4, 6.0) < np.log(4)
-    assert places.certified(64, 4.0, shuffle=True) < 0.1
 
 
 # The space of lesson 06.
