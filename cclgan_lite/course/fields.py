@@ -67,3 +67,14 @@ def draw_square(axis: plt.Axes, side: int, size: int) -> None:
     corner = ((size - side) / 2,) * 2
     axis.add_patch(plt.Rectangle(corner, side, side, lw=2, fill=False, edgecolor="white"))
     axis.set(xlim=(0, size), ylim=(size, 0))
+
+
+def receptive_square(scene: Tensor, downsamplings: int, blocks: int, kernel: int) -> Figure:
+    """A scene [3, H, H] with the field of an encoder: a 7x7 stem, steps down, residual blocks."""
+    layers = [(7, 1)] + downsamplings * [(3, 2)] + 2 * blocks * [(kernel, 1)]
+    reach, jump = 1, 1
+    for size, stride in layers:
+        reach, jump = reach + (size - 1) * jump, jump * stride
+    figure = pictures([scene], [f"{reach} pixels"], width=4)
+    draw_square(figure.axes[0], reach, scene.shape[-1])
+    return figure

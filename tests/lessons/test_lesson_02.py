@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+import matplotlib.pyplot as plt
 import pytest
 import torch
 
 from cclgan_lite.course.checks import lesson_02 as checks
+from cclgan_lite.course.fields import receptive_square
 from cclgan_lite.networks import GeneratorConfig, ResNetGenerator
 from cclgan_lite.networks.layers import init_weights
 from lessons.lesson import answer, built, notebook
@@ -63,6 +65,13 @@ def test_the_table_of_receptive_fields_follows_the_recursion():
     assert {name: (int(field), int(jump)) for name, field, jump in rows} == {
         name: receptive_field(encoder[:count]) for name, count in layers.items()
     }
+
+
+def test_the_widget_draws_the_papers_field():
+    figure = receptive_square(torch.zeros(3, 256, 256), downsamplings=2, blocks=9, kernel=3)
+    assert figure.axes[0].get_title() == "157 pixels"
+    assert figure.axes[0].patches[0].get_width() == 157
+    plt.close(figure)
 
 
 EXERCISES = {
