@@ -21,6 +21,7 @@ from filelock import FileLock
 from PIL import Image
 
 import cclgan_lite as ccl
+from cclgan_lite.course.explore import RUN
 from cclgan_lite.data.images import ORIENTATION, read_photo
 from cclgan_lite.data.rain import add_rain, demo_rain
 from cclgan_lite.data.scenes import render_scene
@@ -135,6 +136,17 @@ def test_links_lead_somewhere(site):
             if not target.is_file() or anchor and anchor not in ids.get(target, {anchor}):
                 lost.append(f"{path.relative_to(site)}: {link}")
     assert len(pages) > 15 and not lost, lost
+
+
+@pytest.mark.slow
+def test_widgets_show_their_first_picture(site):
+    widget = re.compile(r'^ *"(explore|loss_explorer|ablation_atlas)\(', re.MULTILINE)
+    for path in ROOT.glob("notebooks/*.ipynb"):
+        page = (site / "notebooks" / f"{path.stem}.html").read_text()
+        *before, _ = page.split(f"<p><em>{RUN}</em></p>")
+        assert len(before) == len(widget.findall(path.read_text())), path
+        for text in before:
+            assert "<img alt=" in text.rpartition('<div class="output text_html">')[2], path
 
 
 @pytest.mark.slow

@@ -26,6 +26,7 @@ from cclgan_lite.course import (
     show,
 )
 from cclgan_lite.course.exercises import near, number
+from cclgan_lite.course.explore import RUN
 from cclgan_lite.course.figures import img
 from cclgan_lite.course.profiles import progress
 
@@ -257,6 +258,15 @@ def test_explore_redraws_and_names_its_controls(monkeypatch, capsys):
         {"noise_level": 0.8, "form": "infonce"},
     ]
     assert 'alt="a line that follows (noise level 0.8, form infonce)"' in picture.value
+
+
+def test_readers_without_a_kernel_see_the_first_picture(monkeypatch):
+    shown = []
+    monkeypatch.setitem(explore.__globals__, "display", lambda bundle, raw: shown.append(bundle))
+    (*_, picture), _ = shown_widget(monkeypatch, x=(0, 9, 1, 3))
+    stored, how = shown[0]["text/html"].split("<p>")
+    assert stored == picture.value and 'alt="a line that follows (x 3)"' in stored
+    assert RUN in how and shown[0]["text/plain"] == RUN
 
 
 def test_two_widgets_do_not_interfere(monkeypatch):

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from cclgan_lite.course.explorer import atlas as atlas_module
-from cclgan_lite.course.explorer import checkpoint, lab, montage, views, widgets
+from cclgan_lite.course.explorer import checkpoint, lab, overview, views, widgets
 from cclgan_lite.course.explorer.atlas import Atlas
 from cclgan_lite.course.explorer.gradients import loss_gradients
 from cclgan_lite.course.explorer.lab import Lab
@@ -244,11 +244,14 @@ def test_training_tab_trains_stops_and_resets(quick, monkeypatch):
 
 
 def test_explorers_keep_their_state_and_do_not_interfere(quick, monkeypatch):
-    shown = []
-    monkeypatch.setattr(widgets, "show_widget", lambda widget, static: shown.append(widget))
+    shown, stored = [], []
+    monkeypatch.setattr(
+        widgets, "show_widget", lambda *args: (shown.append(args[0]), stored.append(args[1]))
+    )
     widgets.opened.cache_clear()
     widgets.loss_explorer("one")
     widgets.loss_explorer("two")
+    assert stored[0].count("<img ") == 10 and "<table" not in stored[0]
     one, two = widgets.opened("one"), widgets.opened("two")
     before, other = ({part: html.value for part, html in e.look.items()} for e in (one, two))
     one.boxes["lcl"].value = 1.0
@@ -374,7 +377,7 @@ def test_shipped_atlas_is_whole():
     missing = [row.system for row, run in atlas.beside() if run is None]
     assert missing == ["A (marks lost)", "B (marks lost)"]
     assert len(atlas.repetitions()) == 3
-    assert len(montage.atlas_figure(atlas).axes[0].get_yticklabels()) == len(atlas.runs)
+    assert len(overview.atlas_figure(atlas).axes[0].get_yticklabels()) == len(atlas.runs)
     panel = widgets.AtlasPanel(atlas)
     panel.weights["lcl"].value = 0.0
     assert panel.run["row"] == "F: CCL alone" and "▸ F: CCL alone" in panel.picture.value

@@ -194,7 +194,7 @@ def test_explorer_by_keyboard(page, record_property):
     page.keyboard.type("2")
     page.keyboard.press("Enter")
     until(lambda: share(0), said)
-    intra = "heat map of intra-CCL"
+    intra = "heat map of what intra-CCL wants"
     before = picture(intra, 0)
     page.get_by_role("button", name="InfoNCE").nth(0).focus()
     page.keyboard.press("Enter")

@@ -1,7 +1,7 @@
 """The one widget of the lessons: controls and a picture that follows them.
 
 Core ipywidgets and a PNG inside HTML, because that works in JupyterLab, VS Code and Colab alike
-and carries alternative text.
+and carries alternative text. The first picture is stored, for readers without a kernel.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from matplotlib.figure import Figure
 from cclgan_lite.course.controls import choice, slider
 from cclgan_lite.course.figures import img
 
-# What readers without a kernel see in place of the widget.
-STATIC = "Run the notebook to move the controls; the figure beside them shows some settings."
+RUN = "To move the controls, run this lesson: in Colab, or on your computer with make lab."
 
 
 def explore(draw: Callable[..., Figure], alt: str, **controls) -> None:
@@ -46,10 +45,15 @@ def explore(draw: Callable[..., Figure], alt: str, **controls) -> None:
     for box in boxes.values():
         box.observe(redraw, "value")
     redraw()
-    show_widget(ipywidgets.VBox([*rows, picture]), STATIC)
+    show_widget(ipywidgets.VBox([*rows, picture]), picture.value)
 
 
-def show_widget(widget: ipywidgets.Widget, static: str) -> None:
-    """Display a widget; readers without a kernel see the text `static` in its place."""
+def show_widget(widget: ipywidgets.Widget, picture: str = "", how: str = RUN) -> None:
+    """Display a widget. Readers without a kernel see `picture`, HTML, and the line `how`."""
     view = {"model_id": widget.model_id, "version_major": 2, "version_minor": 0}
-    display({"application/vnd.jupyter.widget-view+json": view, "text/plain": static}, raw=True)
+    bundle = {
+        "application/vnd.jupyter.widget-view+json": view,  # preferred where there is a kernel
+        "text/html": f"{picture}<p><em>{how}</em></p>",
+        "text/plain": how,
+    }
+    display(bundle, raw=True)

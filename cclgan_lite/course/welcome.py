@@ -101,7 +101,7 @@ def show_environment() -> None:
 def choose_picture() -> ipywidgets.FileUpload:
     """A button that uploads a picture to this kernel."""
     upload = ipywidgets.FileUpload(accept="image/*", description="Choose picture")
-    show_widget(upload, "Run the notebook to choose a picture of your own.")
+    show_widget(upload, how="To choose a picture of your own, run this lesson.")
     return upload
 
 

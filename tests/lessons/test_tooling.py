@@ -10,6 +10,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from cclgan_lite.course.explore import RUN
 from lessons.lesson import NOTEBOOKS, lessons
 
 FIGURE = """import matplotlib.pyplot as plt
@@ -66,6 +67,9 @@ def test_what_the_tool_stores_passes_the_guard_and_nbval(lesson):
     assert "colab.research.google.com" in notebook.cells[0].source
     assert "| `cpu` |" in notebook.cells[1].source
     assert notebook.cells[2].outputs[0].text == "cclgan_lite is ready\n"
+    widget = notebook.cells[3].outputs[0].data  # its first picture, for readers without a kernel
+    assert 'alt="a line that rises to the chosen height (height 1)"' in widget["text/html"]
+    assert RUN in widget["text/html"] and not any("widget" in kind for kind in widget)
     texts = [output.get("text", "") for output in notebook.cells[3].outputs]
     assert not any("counting" in text for text in texts), "progress bars are not stored"
     assert "3 passed" in nbval(lesson)

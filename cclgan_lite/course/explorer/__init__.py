@@ -7,11 +7,11 @@ lab.py          train a little, with weights of one's choice
 atlas.py        finished small runs, shipped
 views.py        HTML and PNGs of all that
 widgets.py      the controls
-montage.py      figures for readers without a kernel
+overview.py     all finished runs in one figure
 """
 
 from cclgan_lite.course.explorer.atlas import Atlas
-from cclgan_lite.course.explorer.montage import atlas_figure, push_montage
+from cclgan_lite.course.explorer.overview import atlas_figure
 from cclgan_lite.course.explorer.setting import Setting
 from cclgan_lite.course.explorer.widgets import (
     ablation_atlas,
@@ -28,5 +28,4 @@ __all__ = [
     "gradients_of",
     "loss_explorer",
     "opened",
-    "push_montage",
 ]

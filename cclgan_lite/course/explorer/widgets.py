@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from cclgan_lite.course.controls import LABEL, choice, slider
-from cclgan_lite.course.explore import STATIC, show_widget
+from cclgan_lite.course.explore import show_widget
 from cclgan_lite.course.explorer.atlas import AXES, PAPER, Atlas, title_of
 from cclgan_lite.course.explorer.checkpoint import SHIPPED, load_networks
 from cclgan_lite.course.explorer.gradients import GENERATORS, LossGradients, loss_gradients
@@ -57,7 +57,8 @@ _WRAP = {"flex_flow": "row wrap", "align_items": "flex-start", "grid_gap": "0 8p
 
 def loss_explorer(name: str = "explorer") -> None:
     """Show the explorer called `name`; it is made when the name is first heard."""
-    show_widget(opened(name).widget, STATIC)
+    explorer = opened(name)
+    show_widget(explorer.widget, explorer.pictures)
 
 
 @cache
@@ -68,7 +69,8 @@ def opened(name: str) -> LossExplorer:
 
 def ablation_atlas(name: str = "atlas") -> None:
     """Show the finished runs; as with explorers, a name is a panel of its own."""
-    show_widget(_atlas(name).widget, STATIC)
+    atlas = _atlas(name)
+    show_widget(atlas.widget, atlas.picture.value)
 
 
 @cache
@@ -116,6 +118,11 @@ class LossExplorer:
         """What the controls say."""
         values = {key: round(box.value, 6) for key, box in self.boxes.items()}  # 0.1 + 0.2 = 0.3
         return Setting(**values, form=self.form.value)
+
+    @property
+    def pictures(self) -> str:
+        """What the tab "Gradients" shows, without its numbers: they differ between machines."""
+        return "".join(self.look[part].value for part in ("given", "moved", "maps"))
 
     def set(self, setting: Setting) -> None:
         """Move all controls at once."""
@@ -171,14 +178,14 @@ def gradients_of(scene: int, forms: tuple) -> LossGradients:
 @lru_cache(maxsize=256)
 def _photo(gradients: LossGradients, name: str) -> str:
     """A picture of the pass, which no weight changes."""
-    return photo(gradients.images[name], f"{name} picture")
+    return photo(gradients.images[name], f"{name} picture of the chosen scene")
 
 
 @lru_cache(maxsize=256)
 def _own_map(gradients: LossGradients, name: str) -> str:
     """What a loss wants, in full colour: which weight it has makes no difference."""
     push = -gradients.derained[gradients.names.index(name)].mean(0).numpy()
-    return png(heat(push, scale_of(push)), f"heat map of {TITLES[name]}")
+    return png(heat(push, scale_of(push)), f"heat map of what {TITLES[name]} wants")
 
 
 def look(
@@ -193,7 +200,7 @@ def look(
         if push.any() and not common:
             image = _own_map(gradients, name)
         else:
-            image = png(heat(push, scale), f"heat map of {TITLES[name]}")
+            image = png(heat(push, scale), f"heat map of what {TITLES[name]} wants")
         note = "" if push.any() else " (does not see ñ)" if weights[name] else " (off)"
         maps.append((image, TITLES[name] + note))
     sizes = np.array([np.sqrt((push**2).mean()) for push in pushes.values()])
@@ -373,7 +380,7 @@ def atlas_view(atlas: Atlas, run: Mapping) -> str:
     names = {"rainy r": "input", "derained": run["name"], "truth": "truth"}
     columns = [atlas.pictures(name) for name in names.values()]
     shown = [
-        (png(tile, f"{caption}, scene {i}"), caption)
+        (png(tile, f"{caption} of held-out scene {i}"), caption)
         for i, row in enumerate(zip(*columns, strict=True), 1)
         for caption, tile in zip(names, row, strict=True)
     ]

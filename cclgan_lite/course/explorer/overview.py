@@ -1,31 +1,12 @@
-"""Figures for readers without a kernel: what the explorer shows at some settings."""
+"""All finished runs in one figure."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from cclgan_lite.course.explorer.atlas import Atlas, title_of
-from cclgan_lite.course.explorer.setting import TITLES, Setting
-from cclgan_lite.course.explorer.views import heat, scale_of
-from cclgan_lite.course.explorer.widgets import gradients_of
-from cclgan_lite.course.figures import OKABE_ITO, pictures
-
-
-def push_montage(settings: Mapping[str, Setting], scene: int = 0, length: float = 8.0) -> Figure:
-    """A row for each setting: the push of every loss that sees ñ, their sum, and the step."""
-    rows, titles = [], []
-    for setting in settings.values():
-        gradients, weights = gradients_of(scene, setting.forms()), setting.weights()
-        sees = dict(zip(gradients.names, gradients.derained.flatten(1).any(1), strict=True))
-        pushes = {name: m for name, m in gradients.pushes(weights).items() if sees[name]}
-        total = -gradients.total(weights).mean(0).numpy()
-        rows.append([heat(push, scale_of(push)) for push in (*pushes.values(), total)])
-        rows[-1].append(gradients.step(weights, length))
-        titles = [*(TITLES[name] for name in pushes), "weighted sum", f"{length:g} grey levels on"]
-    return pictures(rows, titles=titles, row_titles=list(settings), width=9)
+from cclgan_lite.course.figures import OKABE_ITO
 
 
 def atlas_figure(atlas: Atlas) -> Figure:
