@@ -6,11 +6,14 @@ used for nothing else. r and n show different scenes. Only D_n and eq. 4 are loo
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from torch import Tensor
+from matplotlib.figure import Figure
+from torch import Tensor, nn
 
 from cclgan_lite.course.scenes import scene_pairs
 from cclgan_lite.losses import inter_ccl
@@ -25,6 +28,12 @@ from cclgan_lite.networks import (
 def distance(a: Tensor, b: Tensor) -> Tensor:
     """d(a, b) per picture: [B, ...] twice -> [B]."""
     return (a - b).abs().flatten(1).mean(1)
+
+
+def with_gradients(value: Tensor, networks: nn.Module) -> list[Tensor]:
+    """The value and its gradient on every parameter."""
+    own = list(networks.parameters())
+    return [value, *torch.autograd.grad(value, own, allow_unused=True, materialize_grads=True)]
 
 
 @dataclass
@@ -121,6 +130,17 @@ def _stand_ins(sets: list[Tensor], rng: torch.Generator, pattern: bool) -> tuple
 def pays(made: Space, derained: list[Tensor], rainy: Tensor, clean: Tensor) -> list[float]:
     """Eq. 4 for each picture that a generator might hand in."""
     return [made.eq_4(picture, rainy, clean).item() for picture in derained]
+
+
+def pay_figure(shares: Sequence[float], paid: Mapping[str, np.ndarray]) -> Figure:
+    """What `pays` found, {space: [seeds, shares]}, over the share of rain removed."""
+    figure, axis = plt.subplots(figsize=(8, 3.4))
+    marks = ("k:", "o-", "s--", "D-", "x:", "+--")
+    for (name, curves), mark in zip(paid.items(), marks, strict=True):
+        axis.plot(shares, curves.mean(0), mark, label=name)
+    axis.set(xlabel="share of the rain removed, q", ylabel="eq. 4, new scenes", ylim=(0, 1.3))
+    axis.legend(ncol=2, fontsize=9, loc="lower left")
+    return figure
 
 
 def descend_pixels(made: Space, rainy: Tensor, clean: Tensor, steps: int) -> tuple[Tensor, float]:

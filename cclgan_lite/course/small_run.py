@@ -8,7 +8,8 @@ those before it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -134,6 +135,39 @@ def removed_and_damage(
             "psnr": psnr(made, clean),
         }
     return row, made
+
+
+@contextmanager
+def counting(networks: nn.ModuleDict) -> Iterator[dict[str, int]]:
+    """How many passes each network but the MLPs makes while this is open."""
+    passes = {name: 0 for name in networks if not name.endswith("mlp")}
+
+    def count(name: str):
+        def hook(*_) -> None:
+            passes[name] += 1
+
+        return networks[name].register_forward_hook(hook)
+
+    hooks = [count(name) for name in passes]
+    yield passes
+    for hook in hooks:
+        hook.remove()
+
+
+def each_gradient(
+    found: Mapping[str, Mapping[str, Tensor]], of: Sequence[Tensor]
+) -> dict[tuple[str, str], Tensor]:
+    """The gradient of {loss: {audience: value}} on `of`, a flat vector for each of both."""
+    return {
+        (name, audience): torch.cat(
+            [
+                g.flatten()
+                for g in torch.autograd.grad(value, of, retain_graph=True, materialize_grads=True)
+            ]
+        )
+        for name, by_audience in found.items()
+        for audience, value in by_audience.items()
+    }
 
 
 def gradients(

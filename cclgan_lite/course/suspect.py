@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import matplotlib.pyplot as plt
+import numpy as np
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from cclgan_lite.losses import inter_ccl
@@ -96,3 +101,15 @@ def repairs(suspect: type) -> dict[str, type]:
         "+ judge hears": JudgeHears,
         "+ MLPs move": MLPsMove,
     }
+
+
+def answers_figure(answers: np.ndarray, versions: Iterable[str]) -> Figure:
+    """A table of yes and no, bool [versions, questions]."""
+    figure, axis = plt.subplots(figsize=(7, 2.8))
+    axis.imshow(answers, cmap="cividis", vmin=-0.5, vmax=1.5, aspect="auto")
+    for (row, column), good in np.ndenumerate(answers):
+        text, colour = ("yes", "black") if good else ("no", "white")
+        axis.text(column, row, text, ha="center", va="center", color=colour)
+    axis.set_xticks(range(len(QUESTIONS)), QUESTIONS)
+    axis.set_yticks(range(len(answers)), versions)
+    return figure

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
@@ -18,9 +19,11 @@ import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
 from matplotlib.figure import Figure
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from cclgan_lite.course.figures import img
+from cclgan_lite.recipes import recipe
 from cclgan_lite.serialization import to_plain
 from cclgan_lite.training.config import Config
 from cclgan_lite.training.run import Run
@@ -92,6 +95,44 @@ def fork(trainer: Trainer, folder: Path, to: Path, config: Config) -> None:
     copy.write_config()
     networks, rest = copy.load()
     copy.save(rest["step"], networks, rest | {"config": to_plain(config, Config)})
+
+
+def ten_steps() -> Config:
+    """A tiny `laptop` for experiments on interruptions: ten steps, a checkpoint every two."""
+    tiny = {
+        "method.generator.filters": 4,
+        "method.generator.blocks": 1,
+        "method.discriminator.filters": 4,
+        "method.projection": 8,
+        "method.lcl.patches": 8,
+        "method.inter.patches": 8,
+        "augment.crop": 32,
+    }
+    rest = {"ema": 0.0, "log_every": 2, "precision": "float32", "save_minutes": 0.0}
+    return recipe("laptop", tiny, steps=10, **rest)
+
+
+def final_weights(run: Run) -> Tensor:
+    """All weights of the derainer in the last checkpoint, one vector."""
+    state = load_file(run.checkpoints()[-1] / "networks.safetensors")
+    names = sorted(name for name in state if name.startswith("derainer."))
+    return torch.cat([state[name].flatten().double() for name in names])
+
+
+def paces(config: Config) -> dict[str, float]:
+    """Pairs per second of a first step and of a last one, on random pictures on the CPU."""
+    trainer, side = Trainer(config, config.steps, torch.device("cpu")), config.augment.crop
+    names = ("rainy", "clean", "practice", "rendered")
+    batch = {name: torch.rand(config.batch, 3, side, side) * 2 - 1 for name in names}
+    found = {}
+    for kind, step in (("rehearsal", 0), ("all four", config.steps - 4)):
+        trainer.step = step
+        trainer.train_step(batch)  # warms up
+        start = time.perf_counter()
+        trainer.train_step(batch)
+        trainer.train_step(batch)
+        found[kind] = 2 * config.batch / (time.perf_counter() - start)
+    return found
 
 
 @torch.no_grad()
