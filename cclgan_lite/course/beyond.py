@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
 from cclgan_lite.course.judging import ranked
@@ -77,6 +78,18 @@ def judged(kind: str, high_pass: bool, steps: int, scenes: int) -> float:
     unseen = 3 * scenes // 4
     others = degraded_pairs(kind, unseen, 96, 77)[0]
     return ranked(judge.eval(), degraded_pairs(kind, unseen, 96, 78)[1], others)
+
+
+def autocontrast(images: Tensor) -> Tensor:
+    """Each channel of each picture [B, 3, H, W], stretched from its 1 % to its 99 %."""
+    ends = images.flatten(2).quantile(torch.tensor([0.01, 0.99]), -1)
+    low, high = ends[..., None, None]
+    return ((images - low) / (high - low)).clamp(0, 1) * 2 - 1
+
+
+def blurred(images: Tensor) -> Tensor:
+    """A Gaussian blur of 0.8 pixels of [B, 3, H, W]."""
+    return torch.from_numpy(gaussian_filter(images.numpy(), (0, 0, 0.8, 0.8)))
 
 
 def nlcl(*without: str) -> NLCL:

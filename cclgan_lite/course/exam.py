@@ -3,7 +3,8 @@ and figures of intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import io
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -15,6 +16,7 @@ from scipy.ndimage import gaussian_filter
 
 from cclgan_lite.data.rain import add_rain, demo_rain
 from cclgan_lite.data.scenes import render_scene
+from cclgan_lite.data.unpaired import hash_distance, scene_hash
 from cclgan_lite.evaluation.metrics import luma, psnr
 
 BLUE = "#0072B2"
@@ -55,6 +57,36 @@ def whiskers(axis: Axes, rows: Mapping[str, tuple], zero: float | None = None) -
     if zero is not None:
         axis.axvline(zero, color="black", lw=1, ls=":")
     axis.set(yticks=range(len(rows)), yticklabels=rows, ylim=(len(rows) - 0.5, -0.5))
+
+
+def coverage_figure(sizes: Sequence[int], covered: Mapping[str, Sequence[float]]) -> Figure:
+    """{way: share of intervals that contain the truth, for each number of scenes}."""
+    figure, axis = plt.subplots(figsize=(7, 3))
+    for (name, shares), style in zip(covered.items(), ("o-", "s--"), strict=True):
+        axis.plot(range(len(sizes)), shares, style, label=name)
+    axis.axhline(0.95, color="black", lw=1, ls=":", label="the promise: 0.95")
+    axis.set(
+        xticks=range(len(sizes)),
+        xticklabels=sizes,
+        ylim=(0, 1.02),
+        xlabel="scenes in the test set, six pictures each",
+        ylabel="intervals with the truth",
+    )
+    axis.legend()
+    return figure
+
+
+def jpeg(rgb: np.ndarray) -> np.ndarray:
+    """A picture after storing it as JPEG of quality 75."""
+    file = io.BytesIO()
+    Image.fromarray(rgb).save(file, format="jpeg", quality=75)
+    return np.asarray(Image.open(file))
+
+
+def lookup(library: Sequence[np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
+    """A "derainer" that answers with the picture of its library that looks most alike."""
+    hashes = np.stack([scene_hash(rgb) for rgb in library])
+    return lambda rgb: library[hash_distance(scene_hash(rgb)[None], hashes)[0].argmin()]
 
 
 def planned(interval: Callable, scenes: int, showers: int, gain: float) -> Figure:

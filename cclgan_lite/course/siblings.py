@@ -11,19 +11,29 @@ import inspect
 import json
 import textwrap
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from difflib import ndiff
 from importlib import resources
 from unittest.mock import patch
 
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
+import torch.nn.functional as F
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 
+from cclgan_lite.course.schematic import schematic
 from cclgan_lite.data.folders import Augment
+from cclgan_lite.losses.contrastive import nce
 from cclgan_lite.methods import Method
-from cclgan_lite.networks import DiscriminatorConfig, NetworkConfig, RestorationConfig
+from cclgan_lite.networks import (
+    DiscriminatorConfig,
+    NegativeGenerator,
+    NetworkConfig,
+    RestorationConfig,
+)
 from cclgan_lite.networks.base import Generator
 from cclgan_lite.training.config import Config
 from cclgan_lite.training.step import Step
@@ -34,6 +44,30 @@ GENERATOR = RestorationConfig(12, 2, "bilinear", taps=("down1", "down2", "block1
 JUDGE = DiscriminatorConfig(filters=16, layers=2, norm="spectral", high_pass=True, taps=("conv2",))
 PLACES = 64  # of every contrast
 SIZES = {"projection": 64, "negatives": 64, "embedder": "tiny-rain-clip"}
+
+
+# Who comes from whom
+
+
+def family_tree() -> Figure:
+    """Orange goes both ways, blue contrasts places one way, green has both."""
+    orange, blue, green = "#f8d9c4", "#cfe3f1", "#d5ead8"
+    cycle, cut = "CycleGAN 2017\ncycle", "CUT 2020\none-sided contrast"
+    dual, nlcl = "DCLGAN 2021\ndual contrast", "NLCL 2022\nlayer contrast"
+    made, pairs = "CDD-GAN 2022\nmade negatives", "DCD-GAN 2022\nexemplars"
+    cclgan = "CCLGAN 2024\ncycle contrast"
+    places = {
+        cycle: (0.09, 0.75, orange),
+        cut: (0.12, 0.25, blue),
+        dual: (0.41, 0.42, green),
+        nlcl: (0.41, 0.08, blue),
+        made: (0.41, 0.92, green),
+        pairs: (0.68, 0.7, green),
+        cclgan: (0.9, 0.3, green),
+    }
+    took = {cycle: (dual, made, pairs), cut: (dual, nlcl), dual: (pairs, cclgan)}
+    arrows = [(source, heir, "") for source, heirs in took.items() for heir in heirs]
+    return schematic(places, arrows, size=(9, 3.6))
 
 
 # Lines
@@ -205,3 +239,43 @@ def show_fair(*tests: str) -> None:
     for name in dict.fromkeys(name for column in columns for name in column):
         print(f"{name:16}" + "".join(f"{cell(column.get(name)):>32}" for column in columns))
     print(f"({about['steps']} steps, batch {about['batch']}, crops of {about['crop']} pixels)")
+
+
+# Seeds, and negatives that are made
+
+
+def seed_figure(
+    rows: Mapping[str, Mapping[str, float]],
+    others: Mapping[str, Sequence[Mapping[str, float]]],
+    start: float,
+) -> Figure:
+    """PSNR of each method with seed 0, of some with `others`, and of doing nothing."""
+    figure, axis = plt.subplots(figsize=(8, 2.8))
+    axis.axhline(start, color="black", ls=":", label="the start")
+    axis.plot(list(rows), [row["psnr"] for row in rows.values()], "o", label="seed 0")
+    found = [(name, row["psnr"]) for name, more in others.items() for row in more]
+    axis.plot(*zip(*found, strict=True), "x", color="C1", label="seeds 1, 2")
+    axis.set(ylabel="PSNR (dB)")
+    axis.legend()
+    return figure
+
+
+def climb(diversity: float, steps: int = 200) -> tuple[float, float]:
+    """Train 64 made negatives of a picture's places to climb their contrast, paid for variety.
+
+    The value of the contrast, and the mean cosine of two negatives.
+    """
+    torch.manual_seed(0)
+    picture = {"tap": torch.randn(1, 8, 16, 16)}
+    places = F.normalize(torch.randn(1, 64, 32) + torch.randn(32), dim=-1)
+    network = NegativeGenerator({"tap": 8}, width=32, count=64)
+    adam = torch.optim.Adam(network.mlps.parameters(), 1e-3)
+    for _ in range(steps):
+        made = network(picture)["tap"]
+        contrast = nce(places, places, made, 0.07)
+        one, two = made.chunk(2, dim=1)
+        adam.zero_grad()
+        (-contrast - diversity * (one - two).abs().mean()).backward()
+        adam.step()
+    cosines = (made @ made.mT)[0][~torch.eye(64, dtype=torch.bool)]
+    return contrast.item(), cosines.mean().item()
