@@ -35,7 +35,7 @@ DATA = resources.files("cclgan_lite.course") / "data"
 
 
 def run_config(seed: int = 0) -> Config:
-    """The run of the log and of lesson 09: recipe `demo` with an eighth of its steps.
+    """The run of the log: recipe `demo` with an eighth of its steps.
 
     The four losses of the paper join after 90 % of the steps, and are heard in full from 94 % on.
     """
