@@ -4,8 +4,7 @@
 
 Every row is the same run with one ingredient more: the same seeds, the same crops in the same
 order, the same rehearsal, scored on the same validation scenes, of which nothing was trained on.
-`data_scripts/make_loss_log.py` makes it, with as many steps and seeds as `about` says; lesson 09
-trains its last row in the notebook, for all steps of `run_config`.
+`data_scripts/make_loss_log.py` makes it, with as many steps and seeds as `about` says.
 """
 
 from __future__ import annotations
