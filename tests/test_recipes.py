@@ -30,15 +30,41 @@ def test_paper_is_the_published_set_up():
     assert method.adversarial.form == "lsgan" and method.intra.form == method.inter.form == "ratio"
 
 
-def test_cyclegan_and_cut_are_the_published_ones():
-    weights = {
-        name: {key: term.weight for key, term in RECIPES[name].method.terms().items()}
-        for name in ("cyclegan", "cut")
-    }
-    # lambda and lambda_idt; our terms are means of two directions where CycleGAN adds them, and
-    # so is the adversarial one: the same ratios.
-    assert weights["cyclegan"] == {"adversarial": 1, "cycle": 10, "identity": 5}
-    assert weights["cut"] == {"adversarial": 1, "lcl": 1}
+# CycleGAN's lambda and lambda_idt: our terms, the adversarial one too, are means of two directions
+# where it adds them: the same ratios. UDGNet's follow from its code by its table.
+WEIGHTS = {
+    "cyclegan": {"adversarial": 1, "cycle": 10, "identity": 5},
+    "cut": {"adversarial": 1, "lcl": 1},
+    "fastcut": {"adversarial": 1, "lcl": 10},
+    "dclgan": {"adversarial": 1, "lcl": 2, "identity": 1},
+    "dcd-gan": {"adversarial": 1, "cycle": 1, "identity": 1, "exemplars": 2},
+    "derain-cyclegan": {"adversarial": 1, "cycle": 10, "attention": 5},
+    "cdd-gan": {"adversarial": 1, "cycle": 10, "identity": 5, "contrast": 1},
+    "nlcl": {"adversarial": 1, "location": 1, "layers": 1, "reconstruction": 1, "closeness": 0.1},
+    "udgnet": {
+        **{"adversarial": 0.04, "reconstruction": 1, "streaks": 1},
+        **{"closeness": 0.01, "isotropic": 0.02},
+    },
+    "supervised": {"l1": 1},
+    "ddn": {"mse": 1},
+}
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_neighbours_have_the_published_weights(name):
+    terms = RECIPES[name].method.terms()
+    assert {key: term.weight for key, term in terms.items()} == WEIGHTS[name]
+    for term in terms.values():
+        assert getattr(term, "temperature", 0.07) == 0.07
+
+
+def test_numbers_within_the_losses_of_neighbours_are_the_published_ones():
+    streaks = RECIPES["udgnet"].method.streaks
+    assert (streaks.along, streaks.across, streaks.sparse) == (2 * 1.5, 2 * 1, 2 * 0.1)
+    contrast = RECIPES["cdd-gan"].method.contrast
+    assert (contrast.patches, contrast.diversity, contrast.decay) == (256, 1, 0.9)
+    nlcl = RECIPES["nlcl"].method
+    assert (nlcl.layers.patches, nlcl.location.patches) == ((8, 128), 256)
 
 
 @pytest.mark.parametrize(
