@@ -3,6 +3,7 @@
 paper        the published set-up
 paper-code   with the published code's other choices, as far as they are not defects
 laptop       adversarial, LCL and inter-CCL with the levers that small budgets need
+adversary    adversarial and identity: what a judge teaches that learned before it is heard
 demo         all four losses of the paper after a rehearsal, for a few minutes on two cores
 rehearsal    a derainer alone, on rendered showers; no rainy photograph is needed
 rain100l     continues it with the rain that it finds in rainy photographs
@@ -94,6 +95,30 @@ LAPTOP = Config(
     lr=3e-4,
     ema=0.99,
     precision="auto",
+)
+
+DETAIL = FlatConfig(filters=16, blocks=12, norm="none", detail=True, taps=())
+
+# What a judge teaches by itself, if it learns to see rain before it is heard, and if the derainer
+# is quick to follow: that sees details alone, at full resolution (lab notebook, section 11).
+ADVERSARY = replace(
+    LAPTOP,
+    method=replace(
+        LAPTOP.method,
+        generator=replace(DETAIL, blocks=6),
+        discriminator=replace(LAPTOP.method.discriminator, filters=16),
+        discriminator_speed=1.0,
+        lcl=LCL(weight=0.0),
+        inter=InterCCL(weight=0.0),
+        identity=identity(3.0),
+        rederain=rederain(0.0),
+    ),
+    augment=Augment(resize=None, crop=80),
+    onset=Onset(("adversarial",), begin=0.0, full=0.3),
+    steps=700,
+    batch=4,
+    lr=1e-3,
+    decay_from=0.7,
 )
 
 # A restoration network: nothing normalises the brightness away, skips carry the fine detail past
@@ -198,7 +223,6 @@ SUPERVISED = replace(
     method=Supervised(generator=LIGHT, l1=PixelL1(1.0, TRUTH, beta=0.1)),
     shower=Shower(),
 )
-DETAIL = FlatConfig(filters=16, blocks=12, norm="none", detail=True, taps=())
 
 
 def _paper(*without: str, **fields) -> Config:
@@ -211,6 +235,7 @@ RECIPES: dict[str, Config] = {
     "paper": PAPER,
     "paper-code": PAPER_CODE,
     "laptop": LAPTOP,
+    "adversary": ADVERSARY,
     "demo": DEMO,
     "rehearsal": REHEARSAL,
     "rain100l": RAIN100L,
