@@ -114,7 +114,8 @@ ADVERSARY = replace(
         rederain=rederain(0.0),
     ),
     augment=Augment(resize=None, crop=80),
-    onset=Onset(("adversarial",), begin=0.0, full=0.3),
+    # Identity, heard before the judge is, would freeze the derainer.
+    onset=Onset(("adversarial", "identity"), begin=0.0, full=0.3),
     steps=700,
     batch=4,
     lr=1e-3,
