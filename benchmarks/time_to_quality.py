@@ -2,11 +2,11 @@
 
     python benchmarks/time_to_quality.py runs/quality --rain100l RAIN100L
 
-`demo` and `rehearsal` as they are; CycleGAN and CUT with their own losses on the demo's networks,
-crops and batch, since a published step takes seconds here. All train on the bundled data; the
-clock stands still while the averaged derainer is scored on bundled validation scenes and on pairs
-161-200 of Rain100L. OUT/RECIPE-SEED.json has the scores at each mark; OUT/quality.md and
-OUT/quality.png show them all. A finished recipe is not run again.
+`demo`, `adversary` and `rehearsal` as they are; CycleGAN and CUT with their own losses on the
+demo's networks, crops and batch, since a published step takes seconds here. All train on the
+bundled data; the clock stands still while the averaged derainer is scored on bundled validation
+scenes and on pairs 161-200 of Rain100L. OUT/RECIPE-SEED.json has the scores at each mark;
+OUT/quality.md and OUT/quality.png show them all. A finished recipe is not run again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,13 @@ from cclgan_lite.training.config import Config
 from cclgan_lite.training.trainer import _prepare
 
 MARKS = [15 * 2 ** (k / 2) for k in range(14)]  # seconds: 15, 21, 30 ... 1358
-NAMES = {"demo": "CCLGAN (demo)", "rehearsal": "rehearsal", "cyclegan": "CycleGAN", "cut": "CUT"}
+NAMES = {
+    "demo": "CCLGAN (demo)",
+    "adversary": "adversary",
+    "rehearsal": "rehearsal",
+    "cyclegan": "CycleGAN",
+    "cut": "CUT",
+}
 AIM = 31.0
 
 
