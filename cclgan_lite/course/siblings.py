@@ -233,7 +233,8 @@ def show_fair(*tests: str) -> None:
     def cell(gains: list[float] | None) -> str:
         if gains is None:
             return ""
-        return f"≈ {np.mean(gains):+.2f} (≈ {min(gains):+.2f} to ≈ {max(gains):+.2f})"
+        mean, low, high = (round(x, 2) + 0.0 for x in (np.mean(gains), min(gains), max(gains)))
+        return f"≈ {mean:+.2f} (≈ {low:+.2f} to ≈ {high:+.2f})"  # + 0.0: no "-0.00"
 
     print(f"{'dB gained':16}" + "".join(f"{test:>32}" for test in tests))
     for name in dict.fromkeys(name for column in columns for name in column):
