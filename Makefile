@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 .PHONY: help book demo test test-quick test-matrix canary campaigns security lint lab lessons clean
 
 help:
-	@echo "make demo        train and evaluate a small CCLGAN from scratch, 10 to 20 minutes"
+	@echo "make demo        train and evaluate a small CCLGAN from scratch, 6 to 20 minutes"
 	@echo "make test        all tests"
 	@echo "make test-quick  tests for daily work, under 2 minutes"
 	@echo "make test-matrix the fast tests on every Python, with the lowest and newest versions"
