@@ -15,6 +15,7 @@ import argparse
 import json
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -72,11 +73,8 @@ def run(config: Config, data: Path, tests: dict[str, list[Pair]], limit: float) 
         if now < mark and not over:
             continue
         seconds = now
-        derainer = trainer.averaged.eval()
-        scores = {
-            name: evaluate_pairs(pairs, lambda rgb, net=derainer: derain_image(net, rgb))["psnr_y"]
-            for name, pairs in tests.items()
-        }
+        derain = partial(derain_image, trainer.averaged.eval())
+        scores = {name: evaluate_pairs(pairs, derain)["psnr_y"] for name, pairs in tests.items()}
         found.append({"seconds": round(seconds, 1), "step": trainer.step} | scores)
         print(found[-1], flush=True)
         if over:
@@ -111,7 +109,7 @@ def main() -> None:
     photographs = pair_files(asked.rain100l / "rainy", asked.rain100l / "clean")
     tests = {
         "validation scenes": pair_files(data / "val/rainy", data / "val/clean"),
-        "Rain100L 161-200": [pair for pair in photographs if 161 <= int(pair[0][:3]) <= 200],
+        "Rain100L 161-200": photographs[160:200],
     }
     filtered = {
         name: evaluate_pairs(pairs, classical_filter)["psnr_y"] for name, pairs in tests.items()

@@ -12,7 +12,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
-from cclgan_lite.course.judging import ranked
+from cclgan_lite.course.judging import descend, ranked
 from cclgan_lite.course.siblings import JUDGE, ShortRun, crops, small
 from cclgan_lite.data.degradations.base import degraded
 from cclgan_lite.data.degradations.kinds import sample
@@ -72,9 +72,7 @@ def judged(kind: str, high_pass: bool, steps: int, scenes: int) -> float:
     for number in range(steps):
         seen = crops(folders, (0, number), 64, 4)
         loss = discriminator_loss(judge(seen["clean"]), judge(seen["rainy"]))
-        adam.zero_grad()
-        loss.backward()
-        adam.step()
+        descend(loss, adam)
     unseen = 3 * scenes // 4
     others = degraded_pairs(kind, unseen, 96, 77)[0]
     return ranked(judge.eval(), degraded_pairs(kind, unseen, 96, 78)[1], others)

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from cclgan_lite.course.judging import adam
 from cclgan_lite.course.small_run import SmallGenerator
 from cclgan_lite.data.images import to_tensor, to_uint8
 from cclgan_lite.data.rain import add_rain, demo_rain
@@ -26,12 +27,11 @@ def small_cyclegan() -> tuple[dict[str, nn.Module], dict[str, torch.optim.Adam]]
     look = DiscriminatorConfig(filters=16, layers=2, norm="spectral", high_pass=True)
     makers = {name: SmallGenerator() for name in ("derainer", "rainer")}
     judges = {f"discriminator_{side}": PatchDiscriminator(look) for side in ("clean", "rainy")}
-
-    def adam(nets: dict[str, nn.Module], rate: float) -> torch.optim.Adam:
-        owned = [p for net in nets.values() for p in net.parameters()]
-        return torch.optim.Adam(owned, rate, betas=(0.5, 0.999))
-
-    return makers | judges, {"generators": adam(makers, 1e-3), "judges": adam(judges, 4e-3)}
+    moves = {
+        "generators": adam(nn.ModuleDict(makers), 1e-3),
+        "judges": adam(nn.ModuleDict(judges), 4e-3),
+    }
+    return makers | judges, moves
 
 
 def shower(number: int, rain_seed: int, size: int = 128, seed: int = 5) -> Tensor:

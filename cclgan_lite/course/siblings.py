@@ -24,6 +24,7 @@ import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
+from cclgan_lite.course.judging import descend
 from cclgan_lite.course.schematic import schematic
 from cclgan_lite.data.folders import Augment
 from cclgan_lite.losses.contrastive import nce
@@ -275,8 +276,6 @@ def climb(diversity: float, steps: int = 200) -> tuple[float, float]:
         made = network(picture)["tap"]
         contrast = nce(places, places, made, 0.07)
         one, two = made.chunk(2, dim=1)
-        adam.zero_grad()
-        (-contrast - diversity * (one - two).abs().mean()).backward()
-        adam.step()
+        descend(-contrast - diversity * (one - two).abs().mean(), adam)
     cosines = (made @ made.mT)[0][~torch.eye(64, dtype=torch.bool)]
     return contrast.item(), cosines.mean().item()

@@ -149,9 +149,11 @@ def counting(networks: nn.ModuleDict) -> Iterator[dict[str, int]]:
         return networks[name].register_forward_hook(hook)
 
     hooks = [count(name) for name in passes]
-    yield passes
-    for hook in hooks:
-        hook.remove()
+    try:
+        yield passes
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def each_gradient(
