@@ -1,0 +1,22 @@
+"""The long run of lesson 09, stored: one scene on the way through recipe `demo`."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+
+import numpy as np
+from PIL import Image
+
+DATA = resources.files("cclgan_lite.course") / "data"
+
+
+def long_run() -> tuple[list[dict], list[np.ndarray]]:
+    """What `benchmarks/time_to_quality.py` kept of `demo`.
+
+    Marks, `{"seconds", "step", "validation scenes": dB, "Rain100L 161-200": dB}` each, and a part
+    of a validation scene, uint8 [H, W, 3]: rainy, derained at each mark, the truth.
+    """
+    marks = json.loads((DATA / "long_run.json").read_text())["marks"]
+    strip = np.asarray(Image.open(DATA / "long_run.png").convert("RGB"))
+    return marks, np.split(strip, len(marks) + 2, axis=1)
