@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cclgan_lite.course import compare, show_log
+from cclgan_lite.course.long_run import long_run
 from cclgan_lite.course.loss_log import (
     INGREDIENTS,
     gains,
@@ -35,7 +36,17 @@ def test_gains_are_over_the_row_before():
 
 
 def test_every_ingredient_is_a_loss_of_the_run():
-    assert set(INGREDIENTS[1:]) == set(run_config().method.terms())
+    added = [term for terms, _ in INGREDIENTS.values() for term in terms]
+    assert added == list(run_config().method.terms())
+
+
+def test_the_long_run_has_a_picture_for_every_mark():
+    marks, tiles = long_run()
+    assert len(tiles) == len(marks) + 2
+    assert [mark["step"] for mark in marks] == sorted({mark["step"] for mark in marks})
+    truth = tiles[-1].astype(float)
+    errors = [((tile - truth) ** 2).mean() for tile in tiles[:-1]]
+    assert errors[-1] < 0.5 * errors[0]  # of its end, and of the rainy picture
 
 
 def test_it_shows_what_was_reached_so_far(capsys):
@@ -45,7 +56,7 @@ def test_it_shows_what_was_reached_so_far(capsys):
 
 
 def test_an_unknown_ingredient_is_named():
-    with pytest.raises(ValueError, match="no ingredient 'cycle'; there are nothing, rehearsal"):
+    with pytest.raises(ValueError, match="no ingredient 'cycle'; there are nothing, adversarial"):
         show_log("cycle")
 
 

@@ -14,6 +14,7 @@ from cclgan_lite.networks import DiscriminatorConfig, GeneratorConfig
 from cclgan_lite.recipes import RECIPES
 from cclgan_lite.training.config import Config
 from cclgan_lite.training.onset import Onset
+from cclgan_lite.training.step import gradient_shares
 from cclgan_lite.training.trainer import Trainer
 
 WAITING = ("adversarial", "lcl", "intra", "inter")
@@ -108,3 +109,9 @@ def test_shares_are_ratios_of_gradient_norms():
     _, losses, _ = moved(Trainer(two, 8, torch.device("cpu")), batch())
     assert float(losses["share/rehearsal"]) == pytest.approx(100 / 103, rel=1e-4)
     assert float(losses["share/rederain"]) == pytest.approx(3 / 103, rel=1e-4)
+
+
+def test_shares_of_losses_that_nobody_hears_are_zero():
+    g = torch.nn.Parameter(torch.ones(2))
+    losses = {"adversarial": {"generators": g.sum()}}
+    assert gradient_shares(losses, {"adversarial": 0.0}, [g]) == {"share/adversarial": 0}

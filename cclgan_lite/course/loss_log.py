@@ -2,9 +2,9 @@
 
     show_log("adversarial")    the log up to the lesson about that loss
 
-Every row is the same run with one ingredient more: the same seeds, the same crops in the same
-order, the same first half, scored on the same validation scenes, of which nothing was trained on.
-`data_scripts/make_loss_log.py` makes it, with as many steps and seeds as `about` says.
+Every row is recipe `four-losses` with the losses up to one of them: the same seeds, the same first
+weights, the same crops in the same order, scored on the same validation scenes, of which nothing
+was trained on. `benchmarks/four_losses.py` makes it.
 """
 
 from __future__ import annotations
@@ -18,40 +18,16 @@ from PIL import Image
 from scipy import stats
 
 from cclgan_lite.course.figures import pictures, show
-from cclgan_lite.losses import LCL, InterCCL, IntraCCL
-from cclgan_lite.losses.pixel import rehearsal
-from cclgan_lite.recipes import recipe
-from cclgan_lite.training.config import Config
 
-INGREDIENTS = {  # of the rows; what each adds to the terms of the run, and its title
-    "nothing": ((), "nothing (the rainy input)"),
-    "adversarial": (("adversarial", "identity"), "+ adversarial, identity"),
-    "lcl": (("lcl",), "+ LCL"),
-    "intra": (("intra",), "+ intra-CCL"),
-    "inter": (("inter",), "+ inter-CCL"),
-    "rehearsal": (("rehearsal",), "+ rehearsal"),
+TITLES = {
+    "nothing": "nothing (the rainy input)",
+    "adversarial": "adversarial",
+    "lcl": "+ LCL",
+    "intra": "+ intra-CCL",
+    "inter": "+ inter-CCL",
 }
+INGREDIENTS = (*TITLES,)
 DATA = resources.files("cclgan_lite.course") / "data"
-
-
-def run_config(seed: int = 0) -> Config:
-    """The run of the log: recipe `adversary`; what else is given a weight joins at its half."""
-    heads = ("generators", "discriminator_clean_mlp", "discriminator_rainy_mlp")
-    return recipe(
-        "adversary",
-        {
-            "method.generator.taps": ("block2", "block4"),
-            "method.embedder": "tiny-rain-clip",
-            "method.projection": 64,
-            "method.lcl": LCL(weight=0.02, patches=64),
-            "method.intra": IntraCCL(weight=0.02),
-            "method.inter": InterCCL(weight=0.1, patches=64, trains=heads),
-            "method.rehearsal": rehearsal(10.0),
-            "shower.share": 0.9,
-        },
-        seed=seed,
-        shares_every=10,
-    )
 
 
 @cache
@@ -84,10 +60,10 @@ def show_log(upto: str) -> None:
     """
     if upto not in INGREDIENTS:
         raise ValueError(f"no ingredient {upto!r}; there are {', '.join(INGREDIENTS)}")
-    rows = read_log()["rows"][: [*INGREDIENTS].index(upto) + 1]
+    rows = read_log()["rows"][: INGREDIENTS.index(upto) + 1]
     print(f"{'the run so far':27}{'dB':>17}{'gained':>18}{'share':>9}{'seconds':>9}")
     for before, row in zip([None, *rows], rows, strict=False):
-        line = f"{INGREDIENTS[row['ingredient']][1]:27}"
+        line = f"{TITLES[row['ingredient']]:27}"
         if before:
             pairs = zip(row["psnr_y"], before["psnr_y"], strict=True)
             line += f"{said(row['psnr_y']):>17}{said([a - b for a, b in pairs], '+'):>18}"
@@ -100,14 +76,10 @@ def show_log(upto: str) -> None:
     print(f"({read_log()['about']})")
     made = tiles()
     names = [row["ingredient"] for row in rows]
-    titles = [
-        INGREDIENTS[name][1].split(" (")[0].replace("adversarial, ", "adversarial,\n")
-        for name in names
-    ]
     show(
         pictures(
             [made[name] for name in [*names, "truth"]],
-            titles=[*titles, "truth"],
+            titles=[*(TITLES[name].split(" (")[0] for name in names), "truth"],
             width=1.5 * len(names) + 1.5,
         ),
         alt="The same part of a validation scene after each row of the log, then the truth. "
@@ -118,5 +90,5 @@ def show_log(upto: str) -> None:
 def gains(ingredient: str) -> list[float]:
     """What an ingredient bought over the row before it, in dB for each seed."""
     rows = {row["ingredient"]: row["psnr_y"] for row in read_log()["rows"]}
-    before = [*INGREDIENTS][[*INGREDIENTS].index(ingredient) - 1]
+    before = INGREDIENTS[INGREDIENTS.index(ingredient) - 1]
     return [a - b for a, b in zip(rows[ingredient], rows[before], strict=True)]

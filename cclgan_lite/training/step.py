@@ -222,8 +222,8 @@ def gradient_shares(
 ) -> dict[str, Tensor]:
     """How much of what moves `parameters` is which term's: {"share/<term>": number}.
 
-    The norm of each weighted term's gradient over the sum of all norms. `losses` are as a term
-    returns them; what discriminators hear is left out.
+    The norm of each weighted term's gradient over the sum of all norms; 0 while nothing is heard.
+    `losses` are as a term returns them; what discriminators hear is left out.
     """
     norms, none = {}, torch.zeros((), device=parameters[0].device)
     for name, by_learner in losses.items():
@@ -233,4 +233,4 @@ def gradient_shares(
             squares = [g.square().sum() for g in found if g is not None]
             norms[f"share/{name}"] = weights[name] * sum(squares, none).sqrt()
     total = sum(norms.values())
-    return {name: norm / total for name, norm in norms.items()}
+    return {name: norm / total.clamp_min(1e-30) for name, norm in norms.items()}
