@@ -1,4 +1,4 @@
-"""What lesson 04 looks for hidden rain with: networks, crops, showers, a measure, ways to wash."""
+"""What lesson 04 looks for hidden rain with: its drawing, networks, showers, a measure, washes."""
 
 from __future__ import annotations
 
@@ -7,15 +7,51 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor, nn
 
 from cclgan_lite.course.judging import adam
+from cclgan_lite.course.schematic import schematic
 from cclgan_lite.course.small_run import SmallGenerator
 from cclgan_lite.data.images import to_tensor, to_uint8
 from cclgan_lite.data.rain import add_rain, demo_rain
 from cclgan_lite.data.scenes import render_scene
 from cclgan_lite.networks import DiscriminatorConfig, PatchDiscriminator, high_pass
+
+DERAINER, RAINER = "derainer $G_n$", "rainer $G_r$"
+BRANCHES = (  # height; start, middle, end with their symbols; both networks; what the judge asks
+    (0.62, ("rainy $r$", r"derained $\tilde n$", "rerained $r^*$"), DERAINER, RAINER, "clean?"),
+    (0.12, ("clean $n$", r"rained $\tilde r$", "rederained $n^*$"), RAINER, DERAINER, "rainy?"),
+)
+
+
+def two_cycles() -> Figure:
+    """Both ways round: orange is what a judge sees, blue joins what the cycle loss compares."""
+    boxes, arrows = {}, []
+    for y, names, out, back, _ in BRANCHES:
+        colours = ("#cfe3f1", "#f8d9c4", "#cfe3f1")
+        boxes |= {n: (x, y, c) for n, x, c in zip(names, (0.1, 0.5, 0.9), colours, strict=True)}
+        arrows += [(names[0], names[1], out), (names[1], names[2], back)]
+    figure = schematic(boxes, arrows, size=(8, 3.6))
+    (axis,) = figure.axes
+    for y, (start, _, end), _, _, asked in BRANCHES:
+        axis.annotate(
+            "",
+            xy=(boxes[end][0], y + 0.07),  # just above the boxes
+            xytext=(boxes[start][0], y + 0.07),
+            arrowprops={
+                "arrowstyle": "<->",
+                "linestyle": ":",
+                "color": "C0",
+                "connectionstyle": "arc3,rad=-0.15",
+                "lw": 1.8,
+            },
+        )
+        a, b = (name.split()[-1].strip("$") for name in (end, start))
+        axis.text(0.5, y + 0.27, f"cycle loss: $d({a}, {b})$", ha="center", color="C0")
+        axis.text(0.5, y - 0.13, f"a judge asks: {asked}", ha="center", color="C1")
+    return figure
 
 
 def small_cyclegan() -> tuple[dict[str, nn.Module], dict[str, torch.optim.Adam]]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import matplotlib.pyplot as plt
 import pytest
 import torch
+from matplotlib.text import Annotation
 from torch import nn
 
+from cclgan_lite.course import hiding
 from cclgan_lite.course.checks.lesson_04 import (
     check_cycle_floor,
     check_image_pool,
@@ -164,3 +167,21 @@ def test_recipe_weighs_as_cyclegan():
     terms = replace(METHOD, identity=CycleGAN().identity).terms()
     weights = {name: term.weight for name, term in terms.items()}
     assert weights == {"adversarial": 1, "identity": 5, "cycle": 10}
+
+
+def test_drawing_of_both_ways_compares_their_ends_alone():
+    figure = hiding.two_cycles()
+    (axis,) = figure.axes
+    said = [text.get_text() for text in axis.texts]
+    for ends in ("d(r^*, r)", "d(n^*, n)"):
+        assert sum(ends in text for text in said) == 1
+    assert [text for text in said if "judge" in text] == [
+        "a judge asks: clean?",
+        "a judge asks: rainy?",
+    ]
+    arrows = [text for text in axis.texts if isinstance(text, Annotation)]
+    compared = [arrow for arrow in arrows if arrow.arrow_patch.get_linestyle() == ":"]
+    assert len(compared) == 2
+    for line in compared:  # from the first box of a row to its last
+        assert (line.xyann[0], line.xy[0]) == (0.1, 0.9) and line.xyann[1] == line.xy[1]
+    plt.close(figure)
