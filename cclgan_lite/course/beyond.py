@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -59,18 +60,18 @@ def _tensor(image: np.ndarray) -> Tensor:
     return to_tensor(np.rint(image * 255).astype(np.uint8))
 
 
-def judged(kind: str, high_pass: bool, steps: int, scenes: int) -> float:
+def judged(kind: str, high_pass: bool, steps: int, scenes: int, seed: int = 0) -> float:
     """How well a judge that was taught `kind` against clean crops ranks unseen scenes.
 
     The share of couples in which the clean one has the higher mean logit; chance is 0.5. Taught
-    on `scenes` of each, asked about three quarters as many.
+    on `scenes` of each, asked about three quarters as many. The seed draws weights and crops.
     """
     folders = unpaired_folders(kind, scenes)
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     judge = PatchDiscriminator(replace(JUDGE, high_pass=high_pass))
     adam = torch.optim.Adam(judge.parameters(), 4e-3, betas=(0.5, 0.999))
     for number in range(steps):
-        seen = crops(folders, (0, number), 64, 4)
+        seen = crops(folders, (seed, number), 64, 4)
         loss = discriminator_loss(judge(seen["clean"]), judge(seen["rainy"]))
         descend(loss, adam)
     unseen = 3 * scenes // 4
@@ -111,6 +112,11 @@ def alike(a: Tensor, b: Tensor) -> float:
     a, b = (high_pass(x).flatten(1) for x in (a, b))
     a, b = (x - x.mean(1, keepdim=True) for x in (a, b))
     return nn.functional.cosine_similarity(a, b, dim=1).mean().item()
+
+
+def by_seed(values: Iterable[float], digits: int = 2, sign: str = "") -> str:
+    """One number for each seed, as lessons print what varies; `sign` "+" writes it out."""
+    return ", ".join(f"≈ {value:{sign}.{digits}f}" for value in values)
 
 
 def real_haze() -> tuple[Tensor, Tensor] | None:

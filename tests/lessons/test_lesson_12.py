@@ -9,8 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
+from cclgan_lite.course import beyond
 from cclgan_lite.course.beyond import (
     alike,
+    by_seed,
     degraded_pairs,
     judged,
     nlcl,
@@ -104,6 +106,17 @@ def test_scenes_are_those_of_the_course_in_any_degradation():
 def test_a_judge_that_learned_nothing_ranks_at_random():
     assert 0 <= judged("noise", True, 1, 3) <= 1
     assert judged("noise", True, 30, 6) > 0.9  # noise is what a high-pass shows
+
+
+def test_a_judge_is_drawn_by_its_seed(monkeypatch):
+    monkeypatch.setattr(beyond, "ranked", lambda judge, *_: judge(torch.ones(1, 3, 32, 32)).sum())
+    one, again, other = (judged("rain", False, 1, 2, seed).item() for seed in (0, 0, 1))
+    assert one == again != other
+
+
+def test_one_number_for_each_seed():
+    assert by_seed([0.714, -0.7]) == "≈ 0.71, ≈ -0.70"
+    assert by_seed(np.array([0.25]), 1, "+") == "≈ +0.2"
 
 
 def test_alike_is_a_correlation_of_fine_structure():
