@@ -12,9 +12,11 @@ from dataclasses import dataclass
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+import torch.nn.functional as F
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
+from cclgan_lite.course.figures import pictures
 from cclgan_lite.course.scenes import scene_pairs
 from cclgan_lite.losses import inter_ccl
 from cclgan_lite.networks import (
@@ -54,6 +56,16 @@ class Space:
         """Its value where n* is n, the mean over taps; r and n are of different scenes."""
         g, r, n = map(self.vectors, (derained, rainy, clean))
         return sum(inter_ccl(g[t], n[t], n[t], r[t]) for t in g) / len(g)
+
+    @torch.no_grad()
+    def rain_to_content(self, rainy: Tensor, clean: Tensor) -> float:
+        """rho / c, the mean over taps; the same scenes [B, 3, H, W] with and without rain."""
+        r, n = map(self.vectors, (rainy, clean))
+        ratios = []
+        for tap, v in n.items():
+            content = [distance(v, v.roll(k, 0)) for k in range(1, len(v))]
+            ratios.append(distance(r[tap], v).mean() / torch.stack(content).mean())
+        return (sum(ratios) / len(ratios)).item()
 
 
 def space(seed: int = 0) -> Space:
@@ -161,3 +173,29 @@ def away_from_rain(made: Space, derained: Tensor, rainy: Tensor, clean: Tensor, 
     heat = (g - r).abs().mean(-1) / (a - b).abs().mean()
     side = int(len(heat) ** 0.5)
     return heat.view(side, side)
+
+
+def follows(heat: Tensor, light: Tensor) -> float:
+    """How well a map [H, W] follows light that was removed, [3, h, w]: 1 always, 0.5 by chance.
+
+    The share of couples of a cell among the tenth with most light and one of the half with least,
+    in which the map is brighter in the first; a tie counts as half.
+    """
+    wet = F.adaptive_avg_pool2d(light.abs().mean(0)[None], heat.shape)[0]
+    on, off = heat[wet >= wet.quantile(0.9)], heat[wet <= wet.quantile(0.5)]
+    return (1 + (on[:, None] - off).sign().mean().item()) / 2
+
+
+def maps_figure(rainy: Tensor, derained: Tensor, heats: Mapping[str, Tensor]) -> Figure:
+    """The rainy picture, the derained one and the light between them, above the maps by space."""
+    light = (rainy - derained).mean(0) / 2, {"vmin": 0, "vmax": 0.3, "cmap": "gray"}
+    scale = {"vmin": 0, "vmax": 2}
+    figure = pictures(
+        [[rainy, derained, light], [(heat, scale) for heat in heats.values()]],
+        width=8,
+        bar=r"maps: $|\tilde n - r|$ in units of $c$",
+    )
+    titles = (r"rainy $r$", r"derained $\tilde n$", "removed (0 to 0.3)", *heats)
+    for axis, title in zip(figure.axes, titles, strict=False):  # the last axis is the bar
+        axis.set_title(title)
+    return figure

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from cclgan_lite.course import judge_space
 from cclgan_lite.course.checks.lesson_07 import (
     check_inter_ccl,
     check_rain_to_content,
@@ -59,6 +62,39 @@ def test_equation_6_is_the_packages_term(form):
     grads = [torch.autograd.grad(v, moved, materialize_grads=True) for v in (mine, theirs)]
     torch.testing.assert_close(*grads)
     assert all(g.abs().max() > 0 for g in grads[0][-6:])  # every picture takes part
+
+
+def test_rain_to_content_of_a_space_is_the_mean_over_its_taps():
+    rainy, clean = torch.rand(2, 3, 3, 32, 32, generator=torch.Generator().manual_seed(0)) - 0.5
+    made = judge_space.space()
+    with torch.no_grad():
+        wet, dry = made.vectors(rainy), made.vectors(clean)
+    by_hand = [answer("07", "rain_to_content")(wet[tap], dry[tap]) for tap in made.judge.taps]
+    assert made.rain_to_content(rainy, clean) == pytest.approx(np.mean(by_hand), rel=1e-5)
+
+
+def test_maps_stand_below_the_rain_that_they_are_to_follow():
+    rainy, derained = torch.zeros(3, 16, 16), torch.full((3, 16, 16), -0.4)
+    figure = judge_space.maps_figure(rainy, derained, {n: torch.ones(4, 4) for n in "abc"})
+    *shown, bar = figure.axes
+    assert [axis.get_title() for axis in shown][3:] == ["a", "b", "c"]
+    pixels = [axis.images[0].get_array() for axis in shown]
+    assert np.allclose(pixels[0], 0.5) and np.allclose(pixels[1], 0.3)
+    assert np.allclose(pixels[2], 0.2)  # the light that was removed, of a range of 1
+    assert all(axis.images[0].get_clim() == (0, 2) for axis in shown[3:]) and bar.get_ylabel()
+    plt.close(figure)
+
+
+def test_what_follows_light_is_counted_in_couples_of_wet_and_dry_cells():
+    light = torch.zeros(3, 40, 40)
+    light[:, :4] = torch.linspace(0.5, 1, 40)  # a wet row of ten cells, the others dry
+    wet = torch.zeros(10, 10)
+    wet[0] = 1
+    assert judge_space.follows(wet, light) == 1
+    assert judge_space.follows(-wet, -light) == 0  # the amount of light counts, not its sign
+    assert judge_space.follows(torch.ones(10, 10), light) == 0.5
+    wet[0, :5] = 0  # of half the wet cells the map knows nothing
+    assert judge_space.follows(wet, light) == pytest.approx(0.75)
 
 
 def test_our_inter_ccl_passes_its_own_check():
