@@ -10,10 +10,10 @@ from cclgan_lite.course.loss_log import (
     INGREDIENTS,
     gains,
     read_log,
-    run_config,
     said,
     tiles,
 )
+from cclgan_lite.recipes import RECIPES
 
 
 def test_interval_of_three_seeds_by_hand():
@@ -36,8 +36,7 @@ def test_gains_are_over_the_row_before():
 
 
 def test_every_ingredient_is_a_loss_of_the_run():
-    added = [term for terms, _ in INGREDIENTS.values() for term in terms]
-    assert added == list(run_config().method.terms())
+    assert INGREDIENTS[1:] == tuple(RECIPES["four-losses"].method.terms())
 
 
 def test_the_long_run_has_a_picture_for_every_mark():
