@@ -175,7 +175,7 @@ def plot(runs: dict[str, list[dict]], filtered: dict[str, float], path: Path) ->
             seconds, values = np.array([(row["seconds"], row[test]) for row in found]).T
             ax.plot(seconds, values, ".-", label=NAMES[name])
         ax.set(xscale="log", xlabel="seconds of training", ylabel="PSNR (Y), dB", title=test)
-    axes[0].legend()
+    axes[1].legend(loc="lower right")
     figure.savefig(path, dpi=100, format="png")
     plt.close(figure)
 

@@ -32,7 +32,7 @@ def test_the_log_is_complete():
 
 def test_gains_are_over_the_row_before():
     rows = read_log()["rows"]
-    assert gains("lcl")[0] == pytest.approx(rows[3]["psnr_y"][0] - rows[2]["psnr_y"][0])
+    assert gains("lcl")[0] == pytest.approx(rows[2]["psnr_y"][0] - rows[1]["psnr_y"][0])
 
 
 def test_every_ingredient_is_a_loss_of_the_run():
@@ -51,7 +51,7 @@ def test_the_long_run_has_a_picture_for_every_mark():
 def test_it_shows_what_was_reached_so_far(capsys):
     show_log("adversarial")
     text = capsys.readouterr().out
-    assert "+ adversarial" in text and "LCL" not in text
+    assert "\nadversarial" in text and "LCL" not in text
 
 
 def test_an_unknown_ingredient_is_named():

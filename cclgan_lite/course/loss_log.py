@@ -83,7 +83,8 @@ def show_log(upto: str) -> None:
             width=1.5 * len(names) + 1.5,
         ),
         alt="The same part of a validation scene after each row of the log, then the truth. "
-        "The adversarial loss thins out the streaks; what follows changes less to the eye.",
+        "The adversarial loss alone thins the streaks and blurs and repaints the leaves; with LCL "
+        "the leaves are back, and what follows changes little to the eye.",
     )
 
 

@@ -43,7 +43,7 @@ def drawn(seed: int, names: Iterable[str]) -> list[str]:
 
 def merge_scenes(items: Sequence[Item], hashes: np.ndarray) -> list[Item]:
     """Give items that look alike, by their hashes, bool [N, 256], the scene of the first."""
-    like = np.array(list(same_scenes(hashes, hashes))).reshape(-1, 2).T
+    like = np.array(list(same_scenes(hashes, hashes)), np.int32).reshape(-1, 2).T
     graph = coo_array((np.ones(like.shape[1]), like), shape=(len(items), len(items)))
     scenes: dict[int, str] = {}
     return [
