@@ -123,7 +123,7 @@ def loss_gradients(
         found = torch.autograd.grad(
             values[name], wanted, retain_graph=True, materialize_grads=True
         )
-        maps.append(found[0][0])
+        maps.append(found[0][0].detach())  # zeros that PyTorch 2.4 fills in ask for gradients
         rest = iter(found[1:])
         for network, own in parameters.items():
             gradient = torch.cat([next(rest).flatten() for _ in own])
