@@ -8,7 +8,7 @@ import json
 import pytest
 import torch
 
-from cclgan_lite.recipes import RECIPES
+from cclgan_lite.recipes import PAPERS, RECIPES
 from cclgan_lite.serialization import from_plain, to_plain
 from cclgan_lite.training.config import Config
 from cclgan_lite.training.trainer import Trainer
@@ -78,6 +78,12 @@ def test_numbers_within_the_losses_of_neighbours_are_the_published_ones():
 )
 def test_ablations_of_table_2(name, terms):
     assert set(RECIPES[name].method.terms()) == terms
+
+
+def test_four_losses_are_the_papers_and_nothing_else():
+    config = RECIPES["four-losses"]
+    assert tuple(config.method.terms()) == PAPERS == config.onset.terms
+    assert not config.shower.share and config.method.rain == "invented"  # nothing is rendered
 
 
 def test_ablations_of_tables_3_and_4():
