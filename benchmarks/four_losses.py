@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from time_to_quality import PART, SHOWN
 from trial import score, trained
 
 from cclgan_lite.course.loss_log import INGREDIENTS
@@ -54,7 +55,6 @@ TITLES = {
     "no lcl": "all but LCL (F: CCL alone)",
     "no intra": "all but intra-CCL (C)",
 }
-SHOWN, PART = 5, np.s_[40:200, 100:220]  # a validation scene and the part of it in the sheet
 
 
 def config_of(row: str, seed: int, steps: int | None) -> Config:
