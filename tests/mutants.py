@@ -30,7 +30,7 @@ TERMS = (
     "losses terms textbook every_field_is_heard step family onset rehearsal recipes fair_runs "
     "deterministic new_methods"
 )
-RUNS = "inputs step onset deterministic loss_log resident fair_runs recipes parallel run"
+RUNS = "inputs step onset deterministic resident fair_runs recipes rehearsal parallel run"
 TESTS = {  # what is mutated: modules of tests, the quick ones first
     "losses/*.py": TERMS,
     "methods/*.py": TERMS,

@@ -62,6 +62,14 @@ def test_resizing(operation, size):
     torch.testing.assert_close(*gradients)
 
 
+def test_resizing_that_does_not_average_is_left_alone():
+    x = torch.randn(1, 1, 4, 4, requires_grad=True)
+    with mode.deterministic(True), Seen() as seen:
+        ours = F.interpolate(x, scale_factor=2, mode="bilinear")
+    assert "bmm.default" not in seen.names
+    torch.testing.assert_close(ours, F.interpolate(x, scale_factor=2, mode="bilinear"))
+
+
 class Seen(TorchDispatchMode):
     """The names of all operations, those of backward passes too."""
 

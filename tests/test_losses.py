@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from cclgan_lite.losses import (
+    LCL,
     discriminator_loss,
     distance,
     generator_loss,
@@ -210,3 +211,9 @@ def test_adversarial_losses_by_hand():
     )
     half = torch.full((3,), 0.5)
     assert discriminator_loss(half, half, "lsgan").item() == pytest.approx(0.25)  # at chance
+
+
+def test_lcl_needs_one_negative_and_no_more():
+    assert LCL(patches=2).patches == 2
+    with pytest.raises(ValueError, match="patches must be at least 2, not 1"):
+        LCL(patches=1)

@@ -114,8 +114,9 @@ def test_bad_pictures_are_refused():
             metric(rainy, clean[1:])
     with pytest.raises(ValueError, match="at least 11x11 pixels, the picture has 20x10"):
         ssim(rainy[:10], clean[:10])
-    with pytest.raises(ValueError, match="expected uint8"):
-        scores(rainy / 255, clean / 255)
+    for pictures in ((rainy / 255, clean), (rainy, clean / 255)):
+        with pytest.raises(ValueError, match="expected uint8"):
+            scores(*pictures)
 
 
 MEMORY_SCRIPT = r"""

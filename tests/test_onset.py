@@ -115,3 +115,9 @@ def test_shares_of_losses_that_nobody_hears_are_zero():
     g = torch.nn.Parameter(torch.ones(2))
     losses = {"adversarial": {"generators": g.sum()}}
     assert gradient_shares(losses, {"adversarial": 0.0}, [g]) == {"share/adversarial": 0}
+
+
+def test_what_discriminators_hear_has_no_share():
+    g = torch.nn.Parameter(torch.ones(2))
+    losses = {"lcl": {"generators": g.sum()}, "inter": {"discriminators": g.sum()}}
+    assert gradient_shares(losses, {"lcl": 1.0, "inter": 1.0}, [g]) == {"share/lcl": 1}

@@ -262,6 +262,15 @@ def test_a_million_steps_and_a_full_disk(folders, tmp_path, monkeypatch):
     assert sorted(p.name for p in (run.folder / "checkpoints").iterdir()) == ["1000000", "1000050"]
 
 
+def test_what_failed_before_there_was_a_folder_is_told(folders, tmp_path, monkeypatch):
+    def short(networks):
+        raise MemoryError
+
+    monkeypatch.setattr("cclgan_lite.training.run.save", short)
+    with pytest.raises(MemoryError):
+        Run.create(tmp_path / "run", TINY, *folders).save(1, {}, {})
+
+
 @pytest.mark.parametrize("field", ["batch", "log_every", "sample_every", "steps"])
 def test_impossible_settings(field):
     with pytest.raises(ValueError, match=f"{field} must be at least 1"):
