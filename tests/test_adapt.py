@@ -17,7 +17,7 @@ from cclgan_lite.data.veil import veil
 from cclgan_lite.inference.derain import derain_image
 from cclgan_lite.inference.weights import derainer_bytes, load_derainer
 from cclgan_lite.networks import GeneratorConfig, RestorationConfig
-from cclgan_lite.training.adapt import Adapting, adapt, squares
+from cclgan_lite.training.adapt import Adapting, adapt, squares, window
 
 AIRLIGHT = np.array([0.5, 0.55, 0.55])
 
@@ -58,6 +58,13 @@ def test_veil_lies_in_its_ranges_and_takes_its_colour():
     clean, none = np.full((2, 2, 3), 0.5, np.float32), np.zeros((2, 2), np.float32)
     rainy = compose(clean, none, none + 0.4, np.array([0.2, 0.6, 1.0]))
     assert rainy[0, 0] == pytest.approx([0.3 + 0.08, 0.3 + 0.24, 0.3 + 0.4])
+
+
+def test_windows_are_mirrored_half_of_the_time():
+    picture, rng = np.arange(12).reshape(3, 4), np.random.default_rng(0)
+    rows = [window(picture, (2, 3), rng)[0] for _ in range(200)]
+    assert 70 < sum(row[0] > row[1] for row in rows) < 130
+    assert {tuple(sorted(row)) for row in rows} == {(0, 1, 2), (1, 2, 3), (4, 5, 6), (5, 6, 7)}
 
 
 def test_adapting_takes_veil_off_scenes_that_it_never_saw(clean_folder, tmp_path):
