@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,16 +73,17 @@ def config_of(row: str, seed: int, steps: int | None) -> Config:
     )
 
 
-def table(found: dict[str, list[dict]], pairs: Iterable[Pair], test: str) -> str:
-    """Rows over seeds: dB, over the rainy input, over the row before, all four over it."""
-    before = np.array([image["psnr_y"] for image in evaluate_pairs(pairs, lambda x: x)["images"]])
-    filtered = evaluate_pairs(pairs, classical_filter)["psnr_y"]
-    scores = {
-        row: np.array([[image["psnr_y"] for image in result["images"]] for result in results])
-        for row, results in found.items()
-    }
+def each(result: dict) -> list[float]:
+    """dB of each picture."""
+    return [image["psnr_y"] for image in result["images"]]
+
+
+def table(test: str, found: dict[str, list[dict]], inputs: dict, filtered: dict) -> str:
+    """Rows over seeds: dB, over the rainy input, all four over it."""
+    before = np.array(each(inputs))
+    scores = {row: np.array([each(result) for result in found[row]]) for row in found}
     lines = [
-        f"**{test}** (input {before.mean():.2f}, filter {filtered:.2f})",
+        f"**{test}** (input {before.mean():.2f}, filter {filtered['psnr_y']:.2f})",
         "",
         "| losses | dB, each seed | over the input | all four over it | s |",
         "|---|---|---|---|---|",
@@ -100,16 +100,24 @@ def table(found: dict[str, list[dict]], pairs: Iterable[Pair], test: str) -> str
 
 def share(run: Path, loss: str) -> float:
     """The mean part of a loss in the derainer's gradient, once all are heard in full."""
-    rows = [row for row in Run.read(run).history() if f"share/{loss}" in row]
-    full = Run.read(run).config.onset.full * rows[-1]["step"]
-    return float(np.mean([row[f"share/{loss}"] for row in rows if row["step"] > full]))
+    read = Run.read(run)
+    full = read.config.onset.full * read.config.steps
+    name = f"share/{loss}"
+    heard = [row[name] for row in read.history() if name in row and row["step"] > full]
+    return float(np.mean(heard))
 
 
-def bind(out: Path, found: dict[str, list[dict]], pairs: list[Pair], seeds: list[int]) -> None:
+def bind(
+    out: Path,
+    pairs: list[Pair],
+    seeds: list[int],
+    found: dict[str, list[dict]],
+    inputs: dict,
+    filtered: dict,
+) -> None:
     """The loss log: a table, and a sheet of the first seed's pictures."""
     rainy, truth = (read_rgb(file) for file in pairs[SHOWN][1:])
-    inputs = evaluate_pairs(pairs, lambda rgb: rgb)["psnr_y"]
-    rows = [{"ingredient": "nothing", "psnr_y": [round(inputs, 3)] * len(seeds)}]
+    rows = [{"ingredient": "nothing", "psnr_y": [round(inputs["psnr_y"], 3)] * len(seeds)}]
     strip = [rainy]
     for name in INGREDIENTS[1:]:
         rows.append(
@@ -125,7 +133,7 @@ def bind(out: Path, found: dict[str, list[dict]], pairs: list[Pair], seeds: list
         "about": f"≈ {RECIPES['four-losses'].steps} steps, seeds {', '.join(map(str, seeds))}; "
         f"{len(pairs)} validation scenes of the bundled data; one thread",
         "hardware": hardware(torch.device("cpu")),
-        "filter": round(evaluate_pairs(pairs, classical_filter)["psnr_y"], 3),
+        "filter": round(filtered["psnr_y"], 3),
         "rows": rows,
     }
     write_json(out / "loss_log.json", log)
@@ -168,10 +176,19 @@ def main() -> None:
                 row, seed, {test: round(r["psnr_y"], 2) for test, r in results.items()}, flush=True
             )
     if len(asked.rows) == len(ROWS):
-        tables = [table(results, tests[test], test) for test, results in found.items()]
-        print("\n".join(tables))
-        write_atomically(asked.out / "four.md", lambda path: path.write_text("\n".join(tables)))
-        bind(asked.out, found["validation scenes"], tests["validation scenes"], asked.seeds)
+        scored = {
+            test: (
+                found[test],
+                evaluate_pairs(pairs, np.copy),
+                evaluate_pairs(pairs, classical_filter),
+            )
+            for test, pairs in tests.items()
+        }
+        text = "\n".join(table(test, *parts) for test, parts in scored.items())
+        print(text)
+        write_atomically(asked.out / "four.md", lambda path: path.write_text(text))
+        validation, *_ = tests
+        bind(asked.out, tests[validation], asked.seeds, *scored[validation])
 
 
 if __name__ == "__main__":

@@ -196,11 +196,7 @@ DEMO = replace(
             ),
         ),
         intra=IntraCCL(weight=1.0),
-        inter=InterCCL(
-            weight=0.5,
-            patches=64,
-            trains=HEADS,
-        ),
+        inter=InterCCL(weight=0.5, patches=64, trains=HEADS),
         rehearsal=rehearsal(100.0),
     ),
     augment=Augment(resize=None, crop=80, zoom=2.5),

@@ -8,6 +8,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -344,9 +345,9 @@ def test_no_network_and_no_cache_is_told_at_once(tmp_path):
         "--device",
         "cpu",
     ]
-    done = subprocess.run(  # a hang would be an error
-        command, capture_output=True, text=True, env=environment, timeout=300
-    )
+    start = time.monotonic()
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert time.monotonic() - start < 30
     assert done.returncode == 1 and "Traceback" not in done.stderr
     folder = tmp_path / "hf/hub/models--timm--vit_base_patch32_clip_224.openai"
     for words in (

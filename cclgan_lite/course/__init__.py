@@ -8,6 +8,7 @@ figures.py     the one way to show a figure
 explore.py     the one widget
 scenes.py      pictures to learn with
 loss_log.py    the run that grows through the lessons, a loss at a time
+long_run.py    the long run of lesson 09, stored
 suspect.py, judge_space.py (07), small_run.py, audit.py (08), watch.py (09), exam.py (10),
 siblings.py (11), beyond.py (12)
                experiments of single lessons

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from importlib import resources
 
 import numpy as np
-from PIL import Image
 
-DATA = resources.files("cclgan_lite.course") / "data"
+from cclgan_lite.course.loss_log import DATA, split_strip
 
 
 def long_run() -> tuple[list[dict], list[np.ndarray]]:
@@ -18,5 +16,4 @@ def long_run() -> tuple[list[dict], list[np.ndarray]]:
     of a validation scene, uint8 [H, W, 3]: rainy, derained at each mark, the truth.
     """
     marks = json.loads((DATA / "long_run.json").read_text())["marks"]
-    strip = np.asarray(Image.open(DATA / "long_run.png").convert("RGB"))
-    return marks, np.split(strip, len(marks) + 2, axis=1)
+    return marks, split_strip("long_run.png", len(marks) + 2)

@@ -37,11 +37,15 @@ def read_log() -> dict:
     return json.loads((DATA / "loss_log.json").read_text())
 
 
+def split_strip(name: str, count: int) -> list[np.ndarray]:
+    """The pictures, uint8 [H, W, 3], that lie side by side in one of the course's data."""
+    return np.split(np.asarray(Image.open(DATA / name).convert("RGB")), count, axis=1)
+
+
 def tiles() -> dict[str, np.ndarray]:
     """A part of one validation scene, uint8 [H, W, 3], of every row (seed 0) and the truth."""
-    sheet = np.asarray(Image.open(DATA / "loss_log.png").convert("RGB"))
     names = [*INGREDIENTS, "truth"]
-    return dict(zip(names, np.split(sheet, len(names), axis=1), strict=True))
+    return dict(zip(names, split_strip("loss_log.png", len(names)), strict=True))
 
 
 def said(values: list[float], sign: str = "") -> str:
