@@ -135,22 +135,25 @@ def derain(
 
 
 def adapt(
+    rainy: Path,
     clean: Path,
     out: Path,
     start: str = DEFAULT_WEIGHTS,
     steps: int = 200,
     seed: int = 0,
 ) -> None:
-    """Teach a derainer to take off veil as well, in less than a minute on one core.
+    """Teach a derainer to take off the veil of your rain, without pairs, in a minute on one core.
 
-    cclgan-lite adapt --clean my/clean --out runs/mine
+    cclgan-lite adapt --rainy my/rainy --clean my/clean --out runs/mine
     cclgan-lite derain my/rainy --weights runs/mine --out derained
 
-    Veil is rendered on the clean photographs, which should show the same kind of scenes as the
-    rainy ones. For rain with veil only: elsewhere it takes contrast for veil, and harms.
+    Where contrast is missing beside the clean photographs, veil is assumed, rendered on them, and
+    learned. Both folders should show the same kind of scenes from the same kind of view: the
+    camera of a car, say. What it learns is for this view alone.
 
     Args:
-        clean: Folder of clean photographs.
+        rainy: Folder of rainy photographs, some dozens.
+        clean: Folder of clean photographs, of other scenes.
         out: Folder for derainer.safetensors, and adapt.json that says how it came to be.
         start: A shipped name (light), a weights file, or a run of rehearsal or rain100l.
         steps: Steps of the learning.
@@ -159,7 +162,7 @@ def adapt(
     from cclgan_lite.training.adapt import Adapting
     from cclgan_lite.training.adapt import adapt as adapt_to
 
-    print(f"adapted: {adapt_to(start, clean, out, Adapting(steps=steps, seed=seed))}")
+    print(f"adapted: {adapt_to(start, rainy, clean, out, Adapting(steps=steps, seed=seed))}")
 
 
 def export(to: Path, weights: str = DEFAULT_WEIGHTS) -> None:

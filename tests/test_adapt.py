@@ -1,4 +1,4 @@
-"""Veil of a new kind of rain, learned from unpaired clean_folder."""
+"""Veil of a new kind of rain, learned from unpaired folders."""
 
 from __future__ import annotations
 
@@ -13,48 +13,78 @@ from cclgan_lite import cli
 from cclgan_lite.data.images import ImageError
 from cclgan_lite.data.rain import compose
 from cclgan_lite.data.scenes import render_scene
-from cclgan_lite.data.veil import veil
+from cclgan_lite.data.veil import depth_by_place, veil
 from cclgan_lite.inference.derain import derain_image
 from cclgan_lite.inference.weights import derainer_bytes, load_derainer
 from cclgan_lite.networks import GeneratorConfig, RestorationConfig
-from cclgan_lite.training.adapt import Adapting, adapt, squares, window
+from cclgan_lite.training.adapt import Adapting, adapt, placed, squares, window
 
+PARTS = np.s_[:48], np.s_[-16:]
 AIRLIGHT = np.array([0.5, 0.55, 0.55])
 
 
+def scene(i: int) -> np.ndarray:
+    return render_scene((4, i), 96, 128)[0]
+
+
+def eight_bits(light: np.ndarray) -> np.ndarray:
+    return np.rint(255 * light).astype(np.uint8)
+
+
 def veiled(clean: np.ndarray) -> np.ndarray:
-    """uint8, 45 % airlight everywhere."""
-    return np.rint(0.55 * clean + 0.45 * 255 * AIRLIGHT).astype(np.uint8)
+    """45 % airlight in the upper half, none at the bottom."""
+    haze = 0.45 * np.clip(np.linspace(2, 0, len(clean)), 0, 1)[:, None, None]
+    return (1 - haze) * clean + haze * AIRLIGHT
 
 
 @pytest.fixture(scope="module")
-def clean_folder(tmp_path_factory):
-    """Ten clean scenes."""
-    root = tmp_path_factory.mktemp("clean")
-    for i in range(10):
-        scene = np.rint(255 * render_scene((4, i), 96, 128)[0]).astype(np.uint8)
-        Image.fromarray(scene).save(root / f"{i}.png")
+def folders(tmp_path_factory):
+    """Thirty clean scenes, and veil on thirty others."""
+    root = tmp_path_factory.mktemp("unpaired")
+    for kind in ("rainy", "clean"):
+        (root / kind).mkdir()
+    for i in range(30):
+        Image.fromarray(eight_bits(scene(i))).save(root / f"clean/{i}.png")
+        Image.fromarray(eight_bits(veiled(scene(i + 30)))).save(root / f"rainy/{i}.png")
     return root
 
 
 def test_a_square_is_a_mean():
-    rgb = np.arange(40 * 37 * 3, dtype=np.uint8).reshape(40, 37, 3)
+    rgb = np.arange(72 * 69 * 3, dtype=np.uint8).reshape(72, 69, 3)
     found = squares(rgb)
-    assert found.shape == (5, 4, 3)
+    assert found.shape == (9, 8, 3)
     assert found[1, 2] == pytest.approx(rgb[8:16, 16:24].reshape(64, 3).mean(0) / 255)
-    with pytest.raises(ImageError, match="30x40"):
-        squares(rgb[:, :30])
+    with pytest.raises(ImageError, match="30x40.*64x64"):
+        squares(rgb[:40, :30])
 
 
-def test_veil_lies_in_its_ranges_and_takes_its_colour():
-    image = np.random.default_rng(0).random((64, 80, 3)).astype(np.float32)
-    deepest = []
-    for seed in range(40):
-        haze, light = veil(image, (0.1, 2.0), (0.35, 0.95), np.random.default_rng(seed))
-        assert haze.shape == (64, 80) and 0 <= haze.min() and haze.max() < 1 - np.exp(-2.0)
+def test_the_depth_is_what_contrast_is_missing():
+    """Optical depth of a known veil, by the definition 1 - A = exp(-depth)."""
+    rng = np.random.default_rng(0)
+    clean = [rng.random((64, 48, 3)) for _ in range(6)]
+    depth = np.linspace(1.4, 0.0, 8)  # by rows of parts; none below
+    left = np.exp(-np.repeat(depth, 8))[:, None, None]
+    rainy = [left * picture + (1 - left) * 0.7 for picture in clean]
+    found = depth_by_place(rainy, clean)
+    assert found.shape == (8, 4)
+    assert found == pytest.approx(np.repeat(depth[:, None], 4, 1), abs=0.06)
+    assert (depth_by_place(clean, rainy)[:-1] == 0).all()  # more contrast than clean is no veil
+    half = [np.hstack([picture[:, :24], 0.5 * picture[:, 24:]]) for picture in clean]
+    assert depth_by_place(half, clean).mean(0) == pytest.approx([np.log(2) / 2] * 4, abs=0.1)
+
+
+def test_veil_has_its_depth_and_its_colour():
+    rng = np.random.default_rng(0)
+    image, depth = rng.random((6, 8, 3)), rng.random((6, 8))
+    strengths = []
+    for _ in range(100):
+        haze, light = veil(image, depth, (0.5, 2.0), (0.35, 0.95), rng)
+        strength = -np.log1p(-haze) / depth
+        assert strength == pytest.approx(np.full((6, 8), strength[0, 0]), rel=1e-4)
         assert 0.3 < light.mean() < 1 and light.max() <= 1
-        deepest.append(haze.max())
-    assert max(deepest) > 0.5 and min(deepest) < 0.2
+        strengths.append(strength[0, 0])
+    assert 0.5 <= min(strengths) < 0.6 and 1.6 < max(strengths) <= 2.0
+    assert np.median(strengths) == pytest.approx(1, abs=0.2)  # as often half as double
     clean, none = np.full((2, 2, 3), 0.5, np.float32), np.zeros((2, 2), np.float32)
     rainy = compose(clean, none, none + 0.4, np.array([0.2, 0.6, 1.0]))
     assert rainy[0, 0] == pytest.approx([0.3 + 0.08, 0.3 + 0.24, 0.3 + 0.4])
@@ -67,30 +97,51 @@ def test_windows_are_mirrored_half_of_the_time():
     assert {tuple(sorted(row)) for row in rows} == {(0, 1, 2), (1, 2, 3), (4, 5, 6), (5, 6, 7)}
 
 
-def test_adapting_takes_veil_off_scenes_that_it_never_saw(clean_folder, tmp_path):
+def test_squares_know_where_they_lie():
+    depth = np.repeat(np.arange(8.0)[:, None], 4, 1)
+    found = placed(np.zeros((16, 8, 3)), depth)
+    assert found[:, 0, 3] == pytest.approx(np.linspace(-15 / 16, 15 / 16, 16))
+    assert found[0, :, 4] == pytest.approx(np.array([7, 5, 3, 1, 1, 3, 5, 7]) / 8)
+    assert found[2:-2, 0, 5] == pytest.approx(np.arange(2, 14) / 2 - 0.25)  # bilinear
+    assert (found[:, ::-1, 3:] == found[:, :, 3:]).all()  # a mirrored window is right as it is
+
+
+def test_adapting_takes_veil_off_where_it_lies_in_scenes_that_it_never_saw(folders, tmp_path):
     start = tmp_path / "start.safetensors"  # sees no streaks, as there are none
     plain = RestorationConfig(filters=4, blocks=1).build()
     torch.nn.init.zeros_(plain.last.weight)
     start.write_bytes(derainer_bytes(plain))
     folder = tmp_path / "run"
-    adapt(start, clean_folder, folder, Adapting(150), progress=False)
+    adapt(start, folders / "rainy", folders / "clean", folder, Adapting(150), progress=False)
     derainer = load_derainer(folder)
-    gains = []
-    for i in range(20, 24):
-        clean = np.rint(255 * render_scene((4, i), 96, 128)[0])
-        rainy = veiled(clean)
-        derained = derain_image(derainer, rainy).astype(float)
-        gains.append(np.square(rainy - clean).mean() / np.square(derained - clean).mean())
-    assert np.mean(gains) > 1.5
+    errors = []  # mean squares before and after, above and below
+    for i in range(60, 64):
+        clean = eight_bits(scene(i)).astype(float)
+        rainy = eight_bits(veiled(scene(i)))
+        derained = derain_image(derainer, rainy)
+        errors.append(
+            [[np.square(x - clean)[part].mean() for x in (rainy, derained)] for part in PARTS]
+        )
+    above, below = np.mean(errors, 0)
+    assert above[0] > 2 * above[1]
+    assert below[0] > below[1]
     facts = json.loads((folder / "adapt.json").read_text())
     assert facts["steps"] == 150 and facts["airlight"] == [0.4, 0.6]
+    assert np.mean(facts["depth"][:4]) == pytest.approx(-np.log(0.55), abs=0.3)
     with pytest.raises(ValueError, match="is there already"):
-        adapt(start, clean_folder, folder)
+        adapt(start, folders / "rainy", folders / "clean", folder)
 
 
-def test_the_command_goes_on_from_light_and_repeats(clean_folder, tmp_path):
+def test_without_a_veil_there_is_nothing_to_learn(folders, tmp_path):
+    with pytest.raises(ValueError, match="no veil to learn.*--weights light"):
+        adapt("light", folders / "clean", folders / "clean", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_command_goes_on_from_light_and_repeats(folders, tmp_path):
     for run in ("a", "b"):
-        cli.main(f"adapt --clean {clean_folder} --out {tmp_path}/{run} --steps 2".split())
+        command = f"adapt --rainy {folders}/rainy --clean {folders}/clean --out {tmp_path}/{run}"
+        cli.main([*command.split(), "--steps", "2"])
     first, again = (load_derainer(tmp_path / run).state_dict() for run in ("a", "b"))
     assert all(torch.equal(first[name], again[name]) for name in first)
     light = load_derainer("light").state_dict()
@@ -98,8 +149,8 @@ def test_the_command_goes_on_from_light_and_repeats(clean_folder, tmp_path):
     assert first["veil.last.weight"].abs().max() > 0
 
 
-def test_other_networks_are_refused(clean_folder, tmp_path):
+def test_other_networks_are_refused(folders, tmp_path):
     start = tmp_path / "resnet.safetensors"
     start.write_bytes(derainer_bytes(GeneratorConfig(filters=4, blocks=1).build()))
     with pytest.raises(ValueError, match="--start light"):
-        adapt(start, clean_folder, tmp_path / "run")
+        adapt(start, folders / "rainy", folders / "clean", tmp_path / "run")

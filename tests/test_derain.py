@@ -140,7 +140,10 @@ def test_tiles_of_a_generator_equal_the_whole(config):
     size = (260, 300) if config.context < 64 else (252, 900)
     rgb, generator = smooth(*size) // 2 + noise(*size) // 4, trained(config)
     rgb[:, 150:] //= 3  # tiles normalised one by one would differ
+    veil, generator.veil = generator.veil, None
     whole = generator(to_tensor(rgb)[None])
+    if veil:  # taken off the 8-bit picture
+        whole, generator.veil = veil(to_tensor(to_uint8(whole[0]))[None]), veil
     assert to_uint8(whole[0]).std() > 5 and (whole[0] - to_tensor(rgb)).std() > 0.05
     tile = max(128, 2 * config.context + 32)
     tiled = derain_image(generator, rgb, tile=tile).astype(int)
@@ -148,9 +151,16 @@ def test_tiles_of_a_generator_equal_the_whole(config):
     assert np.mean(tiled != to_uint8(whole[0])) < 1e-3
 
 
-@pytest.mark.parametrize(
-    "name", sorted(CONFIGS.keys() - {"veil"})
-)  # test_restoration.py has its reach
+def test_a_veil_is_looked_for_in_the_whole_picture_and_taken_off_in_strips(monkeypatch):
+    monkeypatch.setattr(derain, "STRIP", 64)
+    generator, rgb = trained(CONFIGS["veil"]), noise(203, 52)  # strips of 64 and one of 11
+    torch.nn.init.zeros_(generator.last.weight), torch.nn.init.zeros_(generator.last.bias)
+    whole = generator.veil(to_tensor(rgb)[None])
+    assert (whole - to_tensor(rgb)).std() > 0.05
+    assert (derain_image(generator, rgb) == to_uint8(whole[0])).all()
+
+
+@pytest.mark.parametrize("name", CONFIGS)
 def test_context_is_what_an_output_pixel_sees(name):
     """Beyond it the gradient is zero, and a pixel nearer it is not."""
     config = CONFIGS[name]
@@ -174,6 +184,7 @@ def test_fixed_statistics_of_an_image_change_nothing_for_it(config, dtype, toler
     generator, image = trained(config), torch.rand(1, 3, 64, 96) * 2 - 1
     before = {name: value.clone() for name, value in generator.state_dict().items()}
     fixed = fix_statistics(generator, image, dtype)(image)
+    generator.veil = None  # which is not fixed
     assert fixed.dtype == torch.float32
     torch.testing.assert_close(fixed, generator(image), atol=tolerance, rtol=0)
     for name, value in generator.state_dict().items():

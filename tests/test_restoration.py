@@ -1,12 +1,13 @@
-"""The restoration network's veil: what it undoes, how far it sees, and how it starts."""
+"""The restoration network's veil: what it undoes, what it hears, and how it starts."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
 from cclgan_lite.networks import RestorationConfig
-from cclgan_lite.networks.veil import REACH, STRIDE, VeilRemover
+from cclgan_lite.networks.veil import STRIDE, VeilRemover, places_of
 
 
 def test_a_veil_is_undone():
@@ -35,17 +36,25 @@ def test_sizes_that_are_no_multiple_of_a_square(size):
     torch.testing.assert_close(remover(whole), part, atol=1e-5, rtol=0)
 
 
-def test_how_far_it_sees():
+def test_it_hears_where_a_square_lies():
+    """In a grey picture only places can tell its parts apart; a part knows where it was cut."""
     torch.manual_seed(0)
-    remover = VeilRemover(4).double()
-    remover.last.weight.data.normal_()
-    image = torch.rand(1, 3, 8, 640, dtype=torch.double).requires_grad_()
-    output, reached = remover(image), []
-    for column in range(320, 328):
-        (gradient,) = torch.autograd.grad(output[..., column].sum(), image, retain_graph=True)
-        seen = gradient.abs().sum((0, 1, 2)).nonzero()[:, 0]
-        reached += [column - int(seen.min()), int(seen.max()) - column]
-    assert max(reached) <= REACH < max(reached) + STRIDE
+    remover = VeilRemover(4).requires_grad_(False)
+    remover.last.weight.normal_()
+    grey, places = torch.full((1, 3, 80, 64), 0.5), places_of(80, 64)[None]
+    found = remover.coefficients(grey)
+    assert (found[..., 10, :] - found[..., 70, :]).abs().max() > 0.1
+    torch.testing.assert_close(remover.coefficients(grey, places), found)
+    part = np.s_[..., 10:70, :]
+    cut = remover.coefficients(grey[part], places[part])
+    torch.testing.assert_close(cut[..., 30, :], found[..., 40, :])  # the middle: no edge is near
+
+
+def test_places():
+    assert places_of(4, 2).tolist() == [
+        [[-0.75] * 2, [-0.25] * 2, [0.25] * 2, [0.75] * 2],  # above to below
+        [[0.5, 0.5]] * 4,  # from the middle
+    ]
 
 
 def test_a_rainer_adds_no_veil():

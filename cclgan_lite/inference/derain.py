@@ -2,7 +2,8 @@
 
 A picture of up to a megapixel passes through the generator whole. A larger one is cut into tiles,
 each computed with its surroundings, under norm statistics that are the same for all (`fixed.py`):
-the tiles fit without seams, and how many there are changes the speed, not the picture. Memory
+the tiles fit without seams, and how many there are changes the speed, not the picture. A veil
+(`networks/veil.py`) is looked for in the whole picture, at an eighth of its size. Memory
 holds the 8-bit picture, its result and the activations of one tile.
 """
 
@@ -17,6 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -34,10 +36,12 @@ from cclgan_lite.files import identity, refuse_unwritable
 from cclgan_lite.inference.fixed import fix_statistics
 from cclgan_lite.inference.weights import DEFAULT_WEIGHTS, load_derainer
 from cclgan_lite.networks import Generator
+from cclgan_lite.networks.veil import STRIDE, VeilRemover, spread, squares_of, take_veil
 
 MULTIPLE = 4  # the generator halves the picture twice and doubles it twice
 SMALLEST = 16  # reflection padding inside the generator needs a few pixels at quarter size
 WINDOWS, WINDOW = 4, 256  # statistics come from up to 4 x 4 windows of 256 x 256: a megapixel
+STRIP = 512  # rows of a picture that its veil is taken off at a time
 LARGEST = 1536  # larger tiles save hardly any surroundings and leave the processor's caches
 
 
@@ -129,14 +133,13 @@ def derain_image(
     dtype = getattr(torch, precision)
     known = isinstance(generator, Generator)
     margin = generator.config.context if known else 48
-    multiple = generator.config.multiple if known else MULTIPLE
     if tile is None:
         filters = generator.config.filters if known else 64
         memory = default_memory(device) if memory is None else memory
-        tile = max(tile_for(memory, filters, dtype) // multiple * multiple, 4 * margin)
-    if tile < 2 * margin + SMALLEST or tile % multiple:
+        tile = max(tile_for(memory, filters, dtype), 4 * margin)
+    if tile < 2 * margin + SMALLEST or tile % MULTIPLE:
         raise ValueError(
-            f"a tile must be a multiple of {multiple} and at least {2 * margin + SMALLEST}, to "
+            f"a tile must be a multiple of {MULTIPLE} and at least {2 * margin + SMALLEST}, to "
             f"hold {margin} pixels of surroundings on each side; got {tile}"
         )
     height, width = rgb.shape[:2]
@@ -153,7 +156,7 @@ def derain_image(
 
     parts = [((0, rows), (0, columns))]
     if rows * columns > tile**2:
-        parts = list(product(*(_parts(size, tile, margin, multiple) for size in (rows, columns))))
+        parts = list(product(*(_parts(size, tile, margin) for size in (rows, columns))))
     # Where a norm's statistics come from depends on the picture alone, not on the memory at hand.
     sampled = len(parts) > 1 or rows * columns > (WINDOWS * WINDOW) ** 2
     if known and (sampled or not generator.config.normalises):
@@ -170,7 +173,25 @@ def derain_image(
             raise ValueError(f"the generator turned {sizes}, the shape must stay")
         inner = derained[0, :, top - y : bottom - y, left - x : right - x]
         result[top:bottom, left:right] = to_uint8(inner)
-    return result[:height, :width]
+    result = result[:height, :width]
+    return _unveiled(generator.veil, result) if known and generator.veil is not None else result
+
+
+def _unveiled(veil: VeilRemover, rgb: np.ndarray) -> np.ndarray:
+    """`veil(rgb)`, uint8, strip by strip: looking for the veil, it sees the picture whole."""
+    device = veil.last.weight.device
+    strips = [rgb[top : top + STRIP] for top in range(0, len(rgb), STRIP)]
+    lights = ((to_tensor(strip)[None].to(device) + 1) / 2 for strip in strips)
+    found = veil.coefficients(torch.cat([squares_of(light) for light in lights], 2))
+    found = F.pad(found, (0, 0, 1, 1), mode="replicate")  # a row of squares beyond each strip
+    result = np.empty_like(rgb)
+    for i, strip in enumerate(strips):
+        rows = STRIP // STRIDE
+        part = found[:, :, i * rows : (i + 1) * rows + 2]
+        part = spread(part, len(strip) + STRIDE, strip.shape[1])[:, :, STRIDE:]
+        light = (to_tensor(strip)[None].to(device) + 1) / 2
+        result[i * STRIP : i * STRIP + len(strip)] = to_uint8(2 * take_veil(light, part)[0] - 1)
+    return result
 
 
 def tile_for(memory: float, filters: int, dtype: torch.dtype) -> int:
@@ -184,13 +205,10 @@ def tile_for(memory: float, filters: int, dtype: torch.dtype) -> int:
     return min(LARGEST, side) // MULTIPLE * MULTIPLE
 
 
-def _parts(size: int, tile: int, margin: int, multiple: int) -> list[tuple[int, int]]:
-    """An axis in equal parts (start, end), which are tiles together with `margin` on each side.
-
-    They start at multiples of `multiple`.
-    """
+def _parts(size: int, tile: int, margin: int) -> list[tuple[int, int]]:
+    """An axis in equal parts (start, end), which are tiles together with `margin` on each side."""
     count = 1 if size <= tile else math.ceil(size / (tile - 2 * margin))
-    step = multiple * math.ceil(size / count / multiple)
+    step = MULTIPLE * math.ceil(size / count / MULTIPLE)
     return [(start, min(start + step, size)) for start in range(0, size, step)]
 
 

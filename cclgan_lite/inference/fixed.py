@@ -24,10 +24,11 @@ from cclgan_lite.networks import Generator
 def fix_statistics(
     generator: Generator, sample: Tensor, dtype: torch.dtype = torch.float32
 ) -> Callable[[Tensor], Tensor]:
-    """`generator` with every norm fixed to its statistics over all of `sample`, [B, 3, h, w].
+    """`generator`, all but its veil, every norm fixed to its statistics over all of `sample`.
 
-    The result maps float32 images [B, 3, H, W], H and W multiples of 4, to float32 images. Its
-    convolutions compute in `dtype`, channels last; `generator` itself stays as it is.
+    `sample` is [B, 3, h, w]; the result maps float32 images [B, 3, H, W], H and W multiples of 4,
+    to float32 images. Its convolutions compute in `dtype`, channels last; `generator` itself stays
+    as it is.
     """
     config = generator.config
     plain = replace(config, norm="none") if config.normalises else config
@@ -35,6 +36,7 @@ def fix_statistics(
         network = plain.build(generator.adds_rain)
     weights = {name: value.clone() for name, value in generator.state_dict().items()}
     network.load_state_dict(weights, assign=True)
+    network.veil = None  # it needs the whole picture
     if config.normalises:
         normed = [
             module

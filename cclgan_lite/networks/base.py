@@ -27,13 +27,8 @@ class NetworkConfig:
         return ["stem", "down1", "down2", *(f"block{i + 1}" for i in range(self.blocks))]
 
     @property
-    def multiple(self) -> int:
-        """Tiles of a picture begin at multiples of this: the grid of the coarsest features."""
-        return 4
-
-    @property
     def context(self) -> int:
-        """How far an output pixel sees without norms: rows above and below, a `multiple`.
+        """How far an output pixel sees without norms and veil: rows above and below.
 
         The sum over the layers of kernel radius times stride: 3 for the stem and the last layer, 1
         and 2 going down, 8 for the two convolutions of a block, 4 and 2 going up.
@@ -56,6 +51,7 @@ class Generator(nn.Module):
     def __init__(self, config: NetworkConfig, adds_rain: bool = False):
         super().__init__()
         self.config, self.adds_rain = config, adds_rain
+        self.veil: nn.Module | None = None  # what comes last, and sees pictures whole
 
     @property
     def taps(self) -> tuple[str, ...]:

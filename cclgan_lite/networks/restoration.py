@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cclgan_lite.networks.base import Generator, NetworkConfig
+from cclgan_lite.networks.base import Generator, NetworkConfig, _multiple_of_4
 from cclgan_lite.networks.generator import ResidualBlock
 from cclgan_lite.networks.layers import (
     bilinear_up,
@@ -24,7 +24,7 @@ from cclgan_lite.networks.layers import (
     init_without_norm,
 )
 from cclgan_lite.networks.norm_relu_conv import norm_relu_conv
-from cclgan_lite.networks.veil import REACH, STRIDE, VeilRemover
+from cclgan_lite.networks.veil import VeilRemover
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,9 @@ class RestorationConfig(NetworkConfig):
     taps: tuple[str, ...] = ("down1", "down2", "block1")  # features that LCL compares
 
     @property
-    def multiple(self) -> int:
-        return STRIDE if self.veil else 4
-
-    @property
     def context(self) -> int:
         # Beside the layers of every generator: 3 of the high-pass, 3 of bilinear upsampling.
-        smooth = 3 * (self.upsampling == "bilinear")
-        radius = 18 + 8 * self.blocks + smooth + (REACH if self.veil else 0)
-        return -(-radius // self.multiple) * self.multiple
+        return _multiple_of_4(18 + 8 * self.blocks + 3 * (self.upsampling == "bilinear"))
 
     def build(self, adds_rain: bool = False) -> RestorationGenerator:
         return RestorationGenerator(self, adds_rain)

@@ -6,44 +6,65 @@ Rain too far away to be seen as streaks veils a picture J with airlight, I = J (
     J = (1 + g) I - c,    g = A / (1 - A),    c = A0 A / (1 - A).
 
 A is as smooth as the depth of the scene, so g and c are found for squares of 8 x 8 pixels and
-interpolated; the picture itself keeps every pixel. 48 thousand parameters for 32 channels.
+interpolated; the picture itself keeps every pixel. Depth has much to do with place (roads begin
+below, skies lie above), so the network hears where in the picture a square lies, which is why it
+is shown pictures whole, never tiles. 48 thousand parameters for 32 channels.
 """
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 STRIDE = 8  # pixels; squares are counted from the upper left corner
 DILATIONS = (1, 2, 4, 8, 4, 1)  # in squares: a wide look without further layers
-REACH = STRIDE * (1 + sum(DILATIONS) + 1) + 3 * STRIDE // 2  # pixels; the rest is interpolation
 
 
 class VeilRemover(nn.Module):
-    """Image [B, 3, H, W] in [-1, 1] -> image of the same shape; at first the same image."""
+    """Image [B, 3, H, W] in [-1, 1], whole -> image of the same shape; at first the same image."""
 
     def __init__(self, channels: int = 32):
         super().__init__()
-        self.first = _conv(3, channels)
+        self.first = _conv(5, channels)
         self.blocks = nn.ModuleList(_conv(channels, channels, d) for d in DILATIONS)
         self.last = _conv(channels, 4)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 
-    def coefficients(self, squares: Tensor) -> Tensor:
-        """Means over squares, [B, 3, h, w] in [0, 1] -> c in three channels and g in one."""
-        x = F.relu(self.first(squares - 0.5))
+    def coefficients(self, squares: Tensor, places: Tensor | None = None) -> Tensor:
+        """Means over squares, [B, 3, h, w] in [0, 1] -> c in three channels and g in one.
+
+        `places`, [B, 2, h, w], are parts of `places`; None: `squares` are those of whole pictures.
+        """
+        if places is None:
+            places = places_of(*squares.shape[2:]).to(squares).expand(len(squares), -1, -1, -1)
+        x = F.relu(self.first(torch.cat([squares - 0.5, places], 1)))
         for conv in self.blocks:
             x = x + F.relu(conv(x))
         return self.last(x)
 
     def forward(self, image: Tensor) -> Tensor:
         light = (image + 1) / 2
-        squares = F.avg_pool2d(light, STRIDE, ceil_mode=True, count_include_pad=False)
-        found = self.coefficients(squares.to(self.first.weight.dtype)).to(image.dtype)
-        found = F.interpolate(found, scale_factor=STRIDE, mode="bilinear")
-        found = found[..., : image.shape[2], : image.shape[3]]
-        return 2 * take_veil(light, found) - 1
+        found = self.coefficients(squares_of(light).to(self.first.weight.dtype)).to(image.dtype)
+        return 2 * take_veil(light, spread(found, *image.shape[2:])) - 1
+
+
+def squares_of(light: Tensor) -> Tensor:
+    """Means over squares; the last row and column are means of what is there."""
+    return F.avg_pool2d(light, STRIDE, ceil_mode=True, count_include_pad=False)
+
+
+def places_of(rows: int, columns: int) -> Tensor:
+    """Where squares lie, [2, rows, columns]: -1 above to 1 below, and from the middle, 0, to 1."""
+    down, across = (2 * (torch.arange(n) + 0.5) / n - 1 for n in (rows, columns))
+    return torch.stack(torch.meshgrid(down, across.abs(), indexing="ij"))
+
+
+def spread(coefficients: Tensor, height: int, width: int) -> Tensor:
+    """From squares to pixels, bilinearly."""
+    found = F.interpolate(coefficients, scale_factor=STRIDE, mode="bilinear")
+    return found[..., :height, :width]
 
 
 def take_veil(light: Tensor, coefficients: Tensor) -> Tensor:
