@@ -105,6 +105,19 @@ def test_large_figures_are_stored_small_and_look_the_same(monkeypatch):
     assert np.abs(difference).mean() < 4 and np.abs(difference.mean((0, 1))).max() < 1
 
 
+def test_a_colour_bar_is_smooth_beside_pictures():
+    rainy, _ = scenes.scene_pairs(1, 96)
+    light = (np.zeros((96, 96)), {"vmin": 0, "vmax": 60, "cmap": "cividis"})
+    shown = pixels(img(pictures([rainy[0], rainy[0], light], bar="grey levels"), "a scene"))
+    column = max(range(shown.shape[1] * 9 // 10, shown.shape[1]), key=lambda x: colours(shown, x))
+    assert colours(shown, column) > 50
+
+
+def colours(shown, x):
+    """How many colours a column of pixels has."""
+    return len(np.unique(shown[:, x], axis=0))
+
+
 def use(monkeypatch):
     """With the palette, then without."""
     yield

@@ -85,7 +85,8 @@ def scores_against_rain(table: Mapping[str, np.ndarray]) -> Figure:
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.9), sharex=True)
     for column, (axis, name) in enumerate(zip(axes, ("PSNR (Y), dB", "SSIM (Y)"), strict=True)):
         for (system, row), mark in zip(table.items(), "osv^DPX", strict=False):
-            axis.plot(row[2], row[column], mark, label=system, ms=9)
+            ring = {"ms": 15, "mfc": "none", "mew": 2} if mark == "o" else {"ms": 9}
+            axis.plot(row[2], row[column], mark, label=system, **ring)  # a ring hides nothing
         axis.axhline(table["rainy input"][column], color="grey", ls=":")
         axis.set(xlabel="rain left (0 none, 1 all)", xlim=(1.1, -0.1), ylabel=name)
     handles = axes[0].get_legend_handles_labels()

@@ -15,6 +15,7 @@ from io import BytesIO
 import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import HTML, display
+from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
@@ -23,6 +24,7 @@ OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "
 DPI = 96  # pixels of an inch on the page
 SHARPNESS = 1.25  # pixels of the file per pixel on the page: screens of laptops are dense
 PALETTE_FROM = 60_000  # bytes from which a picture is stored with 256 colours
+BAR_COLOURS = 64  # of these for each colour bar, which would show steps with fewer
 
 plt.rcParams.update(
     {
@@ -54,12 +56,28 @@ def img(figure: Figure, alt: str) -> str:
         raise ValueError("a figure needs an alternative text that says what is to be seen")
     file = BytesIO()
     figure.savefig(file, format="png", dpi=DPI * SHARPNESS, bbox_inches="tight")
+    drawn = [item for axis in figure.axes for item in (*axis.images, *axis.collections)]
+    bars = {item.get_cmap().name: item.get_cmap() for item in drawn if item.colorbar}
     plt.close(figure)
     picture = Image.open(file)
     if len(file.getvalue()) > PALETTE_FROM:  # a third of the size, not visibly different
         file = BytesIO()
-        picture.convert("RGB").quantize(256).save(file, format="png", optimize=True)
+        small = _few_colours(picture.convert("RGB"), [*bars.values()])
+        small.save(file, format="png", optimize=True)
     return img_tag(file.getvalue(), alt, round(picture.width / SHARPNESS))
+
+
+def _few_colours(picture: Image.Image, bars: Sequence[Colormap]) -> Image.Image:
+    """The picture with 256 colours, BAR_COLOURS of them from each of up to two colour maps."""
+    bars = bars[:2]
+    free = 256 - BAR_COLOURS * len(bars)
+    few = picture.quantize(free)
+    if not bars:
+        return few
+    steps = [np.rint(bar(np.linspace(0, 1, BAR_COLOURS))[:, :3] * 255) for bar in bars]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(few.getpalette()[: 3 * free] + np.ravel(steps).astype(int).tolist())
+    return picture.quantize(palette=palette, dither=Image.Dither.NONE)
 
 
 def img_tag(png: bytes, alt: str, width: int) -> str:
