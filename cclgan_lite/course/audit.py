@@ -67,9 +67,21 @@ def share_figure(shares: Mapping[str, float], vectors: Mapping[str, Tensor]) -> 
         for a in vectors.values()
     ]
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 2.8))
-    left.bar(list(shares), list(shares.values()))
+    bars = left.bar(list(shares), list(shares.values()))
+    left.bar_label(bars, [f"≈ {share:.3f}" for share in shares.values()])
     left.set(ylabel="share of the gradient", ylim=(0, 1))
     image = right.imshow(np.array(cosines), cmap="RdBu_r", vmin=-1, vmax=1)
+    for (row, column), value in np.ndenumerate(cosines):
+        color = "white" if abs(value) > 0.6 else "black"
+        right.text(
+            column,
+            row,
+            f"{round(value, 1) + 0:.1f}",
+            ha="center",
+            va="center",
+            fontsize=9,
+            color=color,
+        )
     right.set_xticks(range(len(shares)), shares, fontsize=9)
     right.set_yticks(range(len(shares)), shares)
     figure.colorbar(image, ax=right, label="cosine of two gradients")

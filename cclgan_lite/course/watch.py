@@ -32,6 +32,7 @@ from cclgan_lite.training.trainer import Trainer, resume, train
 CHANCE = {"generators": 0.25, "judges": 0.5}  # LSGAN; the judges' is a sum of two
 GAME = {"generators": "adversarial/generators", "judges": "adversarial/discriminators"}
 SIGNS = ("spread", "colour", "light")
+TITLES = {"lcl": "LCL", "intra": "intra-CCL", "inter": "inter-CCL"}
 
 
 class Plug(Exception):
@@ -154,8 +155,11 @@ def vital_signs(derainer: Callable[[Tensor], Tensor], rainy: Tensor) -> dict[str
     }
 
 
-def board(history: list[dict], watched: Mapping[int, dict]) -> Figure:
-    """Losses of the game, other losses, and vital signs of a run, over its steps."""
+def board(history: list[dict], watched: Mapping[int, dict], joined: int | None = None) -> Figure:
+    """Losses of the game, other losses, and vital signs of a run, over its steps.
+
+    A line stands at the step `joined`, from which the losses that join late are heard.
+    """
     figure = Figure(figsize=(9, 2.7), layout="constrained")
     game, other, signs = figure.subplots(1, 3)
 
@@ -168,10 +172,13 @@ def board(history: list[dict], watched: Mapping[int, dict]) -> Figure:
     for (name, key), style in zip(GAME.items(), ("-", "--"), strict=True):
         line = curve(game, key, style, label=name)
         game.axhline(CHANCE[name], color=line.get_color(), ls=":", lw=1)
-    game.set(title="the game (dotted: chance)", ylim=(0, 1.5))
+    game.set(title="the game (dotted: chance)", ylim=(0, None))
+    if not any(key in row for row in history for key in GAME.values()):
+        game.text(0.5, 0.5, "not begun", ha="center", transform=game.transAxes)
     for key in dict.fromkeys(k for row in history for k in row):
         if key.endswith(("/generators", "/derainer")) and key not in GAME.values():
-            curve(other, key, label=key.split("/")[0])
+            name = key.split("/")[0]
+            curve(other, key, label=TITLES.get(name, name))
     other.set(title="other losses", yscale="log")
     for name, style in zip(SIGNS, ("o-", "s--", "^:"), strict=True):
         signs.plot(list(watched), [row[name] for row in watched.values()], style, ms=4, label=name)
@@ -179,6 +186,9 @@ def board(history: list[dict], watched: Mapping[int, dict]) -> Figure:
     signs.set(title="vital signs", ylim=(-1.3, 1.3))
     for axis in (game, other, signs):
         axis.set_xlabel("step")
+        if joined is not None and history and history[-1]["step"] >= joined:
+            label = "the four join" if axis is game else None
+            axis.axvline(joined, color="grey", ls="-.", lw=1, label=label)
         axis.legend(fontsize=9, loc="best")
     return figure
 
@@ -186,8 +196,8 @@ def board(history: list[dict], watched: Mapping[int, dict]) -> Figure:
 class LiveBoard:
     """A visitor that takes the vital signs of the averaged derainer and redraws the board."""
 
-    def __init__(self, folder: Path, rainy: Tensor, every: int):
-        self.folder, self.rainy, self.every = folder, rainy, every
+    def __init__(self, folder: Path, rainy: Tensor, every: int, joined: int | None = None):
+        self.folder, self.rainy, self.every, self.joined = folder, rainy, every, joined
         self.picture = ipywidgets.HTML()
         self.watched: dict[int, dict[str, float]] = {}
 
@@ -198,7 +208,8 @@ class LiveBoard:
     def note(self, step: int, derainer: nn.Module) -> None:
         self.watched[step] = vital_signs(derainer, self.rainy)
         self.picture.value = img(
-            board(Run.read(self.folder).history(), self.watched), "Losses and vital signs so far"
+            board(Run.read(self.folder).history(), self.watched, self.joined),
+            "Losses and vital signs so far",
         )
 
 
@@ -220,22 +231,37 @@ class Chart:
 
 
 def bedside(charts: Mapping[str, list[dict]]) -> Figure:
-    """The charts of patients side by side: the game above, the vital signs below."""
+    """The charts of patients side by side: the game above, the vital signs below.
+
+    A triangle at the edge stands for a value that lies beyond it.
+    """
     figure, axes = plt.subplots(
         2, len(charts), figsize=(9, 4.2), sharey="row", sharex=True, squeeze=False
     )
     for (name, chart), (game, signs) in zip(charts.items(), axes.T, strict=True):
         steps = [row["step"] for row in chart]
-        for axis, keys in ((game, CHANCE), (signs, SIGNS)):
-            for key, style in zip(keys, ("-", "--", ":"), strict=False):
-                axis.plot(steps, [row[key] for row in chart], style, label=key)
+        for axis, keys, (low, high) in ((game, CHANCE, (0, 1.6)), (signs, SIGNS, (-3, 3))):
+            axis.set_ylim(low, high)
+            for k, (key, style) in enumerate(zip(keys, ("-", "--", ":"), strict=False)):
+                values = [row[key] for row in chart]
+                axis.plot(steps, values, style, label=key)
+                for edge, mark, beyond in (
+                    (high, "^", [v > high for v in values]),
+                    (low, "v", [v < low for v in values]),
+                ):
+                    out = [step for step, far in zip(steps, beyond, strict=True) if far]
+                    look = {"ms": (11, 7, 6)[k], "clip_on": False}  # the last lies on top
+                    (far,) = axis.plot(out, [edge] * len(out), f"C{k}{mark}", **look)
+                    far.set_in_layout(False)
         for color, chance in enumerate(CHANCE.values()):
-            game.axhline(chance, color=f"C{color}", ls=":", lw=1)
+            label = "chance" if color == 0 else None
+            game.axhline(chance, color=f"C{color}", ls=":", lw=1, label=label)
         signs.axhline(0, color="black", lw=0.8, zorder=0)
-        game.set(title=name, ylim=(0, 1.6))
-        signs.set(xlabel="step", ylim=(-3, 3))
+        game.set_title(name, pad=10)
+        signs.set_xlabel("step")
     axes[0, 0].set_ylabel("adversarial loss")
     axes[1, 0].set_ylabel("vital signs")
+    axes[0, -1].plot([], [], "k^", label="off the plot")
     for axis in axes[:, -1]:
-        axis.legend(fontsize=9)
+        axis.legend(fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure

@@ -39,7 +39,8 @@ def atlas_figure(atlas: Atlas) -> Figure:
     axis.set_ylim(-0.8, len(runs) - 0.2)
     axis.set_xlabel("Y-PSNR of 8 held-out scenes (dB)")
     axis.set_title(
-        "all rows also have adversarial 1, identity 1, re-derain L1 10, but where it says not"
+        "all rows also have adversarial 1, identity 1 and re-derain L1 10,\n"
+        "unless they say otherwise"
     )
     axis.legend(loc="lower right")
     return figure
