@@ -86,10 +86,21 @@ def show_log(upto: str) -> None:
             titles=[*(TITLES[name].split(" (")[0] for name in names), "truth"],
             width=1.5 * len(names) + 1.5,
         ),
-        alt="The same part of a validation scene after each row of the log, then the truth. "
-        "The adversarial loss alone thins the streaks and blurs and repaints the leaves; with LCL "
-        "the leaves are back, and what follows changes little to the eye.",
+        alt=_seen(len(rows)),
     )
+
+
+def _seen(rows: int) -> str:
+    """What the picture of the log shows in so many rows."""
+    if rows == 1:
+        return "A part of a validation scene in the rain, then its truth without rain."
+    text = (
+        "The same part of a validation scene after each row of the log, then the truth. "
+        "The adversarial loss alone thins the streaks and blurs and repaints the leaves"
+    )
+    if rows == 2:
+        return f"{text}."
+    return f"{text}; with LCL the leaves are back, and what follows changes little to the eye."
 
 
 def gains(ingredient: str) -> list[float]:
