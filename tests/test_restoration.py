@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from cclgan_lite.networks import RestorationConfig
-from cclgan_lite.networks.veil import STRIDE, VeilRemover, places_of
+from cclgan_lite.networks.layers import places_of
+from cclgan_lite.networks.veil import STRIDE, VeilRemover
 
 
 def test_a_veil_is_undone():

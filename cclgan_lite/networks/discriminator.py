@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from cclgan_lite.networks.layers import high_pass, init_weights, instance_norm
+from cclgan_lite.networks.layers import high_pass, init_weights, instance_norm, with_places
 from cclgan_lite.validation import at_least, check
 
 
@@ -25,6 +25,7 @@ class DiscriminatorConfig:
     layers: int = 3  # convolutions of stride 2: patches of 16, 34, 70 pixels for 1, 2, 3
     norm: Literal["instance", "spectral", "none"] = "instance"  # instance: not first and last
     high_pass: bool = False  # judge only fine structure: rain is a faint high frequency
+    places: bool = False  # hear where in the picture they look, if they are shown whole pictures
     taps: tuple[str, ...] = ("conv2", "conv3")  # features that inter-CCL compares (their code)
 
     def __post_init__(self):
@@ -47,7 +48,7 @@ class PatchDiscriminator(nn.Module):
         super().__init__()
         self.config = config = config or DiscriminatorConfig()
         f, n = config.filters, config.layers
-        channels = [3, *(f * min(2**i, 8) for i in range(n + 1)), 1]
+        channels = [3 + 2 * config.places, *(f * min(2**i, 8) for i in range(n + 1)), 1]
         self.convs = nn.ModuleDict(
             {
                 f"conv{i + 1}": nn.Conv2d(channels[i], channels[i + 1], 4, 2 if i < n else 1, 1)
@@ -80,6 +81,7 @@ class PatchDiscriminator(nn.Module):
             raise ValueError(f"no tap {sorted(unknown)}; this discriminator has {[*self.convs]}")
         features = {}
         x = high_pass(image) if self.config.high_pass else image
+        x = with_places(x) if self.config.places else x
         for i, (name, conv) in enumerate(self.convs.items()):
             if i > 0:
                 x = F.leaky_relu(x, 0.2)

@@ -1,4 +1,4 @@
-"""What several networks are made of: norm, initial weights, high-pass, mirror, blur."""
+"""What several networks are made of: norm, initial weights, high-pass, places, mirror, blur."""
 
 from __future__ import annotations
 
@@ -42,6 +42,19 @@ def high_pass(image: Tensor, radius: int = 3) -> Tensor:
     """3 (x - mean over the square of this radius): what is left when smooth content is gone."""
     smooth = F.pad(image, (radius,) * 4, mode="reflect")
     return 3 * (image - F.avg_pool2d(smooth, 2 * radius + 1, stride=1))
+
+
+def places_of(rows: int, columns: int) -> Tensor:
+    """Where pixels lie, [2, rows, columns]: -1 above to 1 below, 0 amid to 1 at both sides."""
+    down, across = (2 * (torch.arange(n) + 0.5) / n - 1 for n in (rows, columns))
+    return torch.stack(torch.meshgrid(down, across.abs(), indexing="ij"))
+
+
+def with_places(image: Tensor, places: Tensor | None = None) -> Tensor:
+    """`image` [B, C, H, W] and its `places` (None: of whole pictures) as two further channels."""
+    if places is None:
+        places = places_of(*image.shape[2:]).to(image).expand(len(image), -1, -1, -1)
+    return torch.cat([image, places], 1)
 
 
 def mirror(x: Tensor, heads: Tensor) -> Tensor:

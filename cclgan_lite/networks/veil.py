@@ -13,9 +13,10 @@ is shown pictures whole, never tiles. 48 thousand parameters for 32 channels.
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from cclgan_lite.networks.layers import with_places
 
 STRIDE = 8  # pixels; squares are counted from the upper left corner
 DILATIONS = (1, 2, 4, 8, 4, 1)  # in squares: a wide look without further layers
@@ -35,11 +36,9 @@ class VeilRemover(nn.Module):
     def coefficients(self, squares: Tensor, places: Tensor | None = None) -> Tensor:
         """Means over squares, [B, 3, h, w] in [0, 1] -> c in three channels and g in one.
 
-        `places`, [B, 2, h, w], are parts of `places`; None: `squares` are those of whole pictures.
+        `places`, [B, 2, h, w], are parts of `places_of`; None: `squares` are whole pictures.
         """
-        if places is None:
-            places = places_of(*squares.shape[2:]).to(squares).expand(len(squares), -1, -1, -1)
-        x = F.relu(self.first(torch.cat([squares - 0.5, places], 1)))
+        x = F.relu(self.first(with_places(squares - 0.5, places)))
         for conv in self.blocks:
             x = x + F.relu(conv(x))
         return self.last(x)
@@ -53,12 +52,6 @@ class VeilRemover(nn.Module):
 def squares_of(light: Tensor) -> Tensor:
     """Means over squares; the last row and column are means of what is there."""
     return F.avg_pool2d(light, STRIDE, ceil_mode=True, count_include_pad=False)
-
-
-def places_of(rows: int, columns: int) -> Tensor:
-    """Where squares lie, [2, rows, columns]: -1 above to 1 below, and from the middle, 0, to 1."""
-    down, across = (2 * (torch.arange(n) + 0.5) / n - 1 for n in (rows, columns))
-    return torch.stack(torch.meshgrid(down, across.abs(), indexing="ij"))
 
 
 def spread(coefficients: Tensor, height: int, width: int) -> Tensor:

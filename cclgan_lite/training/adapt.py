@@ -27,7 +27,8 @@ from cclgan_lite.data.veil import PARTS, depth_by_place, veil
 from cclgan_lite.files import write_atomically, write_json
 from cclgan_lite.inference.weights import derainer_bytes, load_derainer
 from cclgan_lite.networks import RestorationConfig
-from cclgan_lite.networks.veil import STRIDE, places_of, take_veil
+from cclgan_lite.networks.layers import places_of
+from cclgan_lite.networks.veil import STRIDE, take_veil
 from cclgan_lite.validation import above, at_least, check, increasing, within
 
 CHANNELS = 32
