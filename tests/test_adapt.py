@@ -16,10 +16,23 @@ from cclgan_lite.data.scenes import render_scene
 from cclgan_lite.data.veil import depth_by_place, veil
 from cclgan_lite.inference.derain import derain_image
 from cclgan_lite.inference.weights import derainer_bytes, load_derainer
+from cclgan_lite.losses import LCL, Adversarial
+from cclgan_lite.methods.veil import SquaresConfig, VeilCCLGAN, under
 from cclgan_lite.networks import GeneratorConfig, RestorationConfig
-from cclgan_lite.training.adapt import Adapting, adapt, placed, squares, window
+from cclgan_lite.networks.veil import VeilRemover
+from cclgan_lite.training.adapt import (
+    Adapting,
+    Folders,
+    adapt,
+    batches,
+    configuration,
+    rehearse,
+    resized,
+    squares,
+    train,
+)
 
-PARTS = np.s_[:48], np.s_[-16:]
+PARTS = np.s_[:48], np.s_[-16:]  # under veil, and all but without
 AIRLIGHT = np.array([0.5, 0.55, 0.55])
 
 
@@ -52,10 +65,23 @@ def folders(tmp_path_factory):
 def test_a_square_is_a_mean():
     rgb = np.arange(72 * 69 * 3, dtype=np.uint8).reshape(72, 69, 3)
     found = squares(rgb)
-    assert found.shape == (9, 8, 3)
+    assert found.shape == (9, 9, 3)
     assert found[1, 2] == pytest.approx(rgb[8:16, 16:24].reshape(64, 3).mean(0) / 255)
+    assert found[1, 8] == pytest.approx(rgb[8:16, 64:].reshape(40, 3).mean(0) / 255)
     with pytest.raises(ImageError, match="30x40.*64x64"):
         squares(rgb[:40, :30])
+    large = np.zeros((520, 600, 3), np.uint8)
+    large[16:32, 48:64] = 255
+    assert squares(large).shape == (33, 38, 3)  # 16 pixels, as 600 are more than 64 times 8
+    assert squares(large)[1, 3] == pytest.approx([1, 1, 1])
+
+
+def test_pictures_of_other_sizes_take_one_shape():
+    picture = np.linspace(0, 1, 8)[:, None] * np.ones((8, 6))
+    assert resized(picture, (8, 6)) is picture
+    inner = picture[:, 0].reshape(4, 2).mean(1)[1:3]  # antialiased, but for the edges
+    assert resized(picture, (4, 3))[1:3, 0] == pytest.approx(inner)
+    assert resized(np.dstack([picture] * 3), (16, 12)).shape == (16, 12, 3)
 
 
 def test_the_depth_is_what_contrast_is_missing():
@@ -90,20 +116,67 @@ def test_veil_has_its_depth_and_its_colour():
     assert rainy[0, 0] == pytest.approx([0.3 + 0.08, 0.3 + 0.24, 0.3 + 0.4])
 
 
-def test_windows_are_mirrored_half_of_the_time():
-    picture, rng = np.arange(12).reshape(3, 4), np.random.default_rng(0)
-    rows = [window(picture, (2, 3), rng)[0] for _ in range(200)]
-    assert 70 < sum(row[0] > row[1] for row in rows) < 130
-    assert {tuple(sorted(row)) for row in rows} == {(0, 1, 2), (1, 2, 3), (4, 5, 6), (5, 6, 7)}
+def folders_of(rng: np.random.Generator, rows: int = 8, columns: int = 12) -> Folders:
+    depth = np.repeat(np.linspace(1, 0, 8)[:, None], 4, 1)
+    rainy, clean = rng.random((2, 3, rows, columns, 3))
+    return Folders(rainy, clean, depth)
 
 
-def test_squares_know_where_they_lie():
-    depth = np.repeat(np.arange(8.0)[:, None], 4, 1)
-    found = placed(np.zeros((16, 8, 3)), depth)
-    assert found[:, 0, 3] == pytest.approx(np.linspace(-15 / 16, 15 / 16, 16))
-    assert found[0, :, 4] == pytest.approx(np.array([7, 5, 3, 1, 1, 3, 5, 7]) / 8)
-    assert found[2:-2, 0, 5] == pytest.approx(np.arange(2, 14) / 2 - 0.25)  # bilinear
-    assert (found[:, ::-1, 3:] == found[:, :, 3:]).all()  # a mirrored window is right as it is
+def test_batches_show_both_folders_mirrored_half_of_the_time():
+    folders = folders_of(np.random.default_rng(0))
+    settings = Adapting(steps=1, strength=(0.999, 1.001))
+    mirrored = []
+    for batch in batches(folders, settings, 60, size=2, stream=3):
+        assert batch["rainy"].shape == batch["rendered"].shape == (2, 3, 8, 12)
+        assert batch["practice"] is batch["clean"] and batch["airlight"].shape == (2, 3, 1, 1)
+        for name in ("rainy", "clean"):
+            for image in (batch[name] + 1).permute(0, 2, 3, 1).numpy() / 2:
+                apart = [
+                    np.abs(image[:, ::side] - x).max()
+                    for x in getattr(folders, name)
+                    for side in (1, -1)
+                ]
+                assert min(apart) < 1e-6
+                mirrored.append(np.argmin(apart) % 2)
+        haze = batch["haze"][:, 0].numpy()
+        assert haze[:, 0] == pytest.approx(1 - np.exp(-1), abs=2e-3)
+        assert haze[:, -1] == pytest.approx(0, abs=2e-3)
+        left = batch["rendered"] - under(batch["clean"], batch["haze"], batch["airlight"])
+        assert -1e-5 < left.min() and left.max() < 0.11  # streaks, of [-1, 1]
+    assert 0.35 < np.mean(mirrored) < 0.65
+    again = next(iter(batches(folders, settings, 1, size=2, stream=3)))
+    first = next(iter(batches(folders, settings, 1, size=2, stream=3)))
+    assert all(torch.equal(again[name], first[name]) for name in again)
+
+
+def test_squares_are_what_a_remover_does():
+    """The generator that is trained and the network that is delivered are one function."""
+    torch.manual_seed(0)
+    generator = SquaresConfig(8).build().requires_grad_(False)
+    generator.remover.last.weight.normal_()
+    image = torch.rand(2, 3, 12, 10) * 2 - 1
+    light = (image + 1) / 2
+    found = generator.remover.coefficients(light)
+    output, features = generator(image, taps=("block2", "block4"))
+    assert (output - image).abs().max() > 0.1
+    torch.testing.assert_close(output, 2 * ((1 + found[:, 3:]) * light - found[:, :3]) - 1)
+    assert features["block2"].shape == (2, 8, 12, 10)
+    torch.testing.assert_close(generator.encode(image, ("block2",))["block2"], features["block2"])
+
+
+def test_rehearsal_and_the_papers_losses_both_move_the_network():
+    folders, settings = folders_of(np.random.default_rng(0), 32, 48), Adapting(steps=6)
+    torch.manual_seed(0)
+    network = VeilRemover()
+    rehearse(network, folders, Adapting(steps=4))
+    rehearsed = network.last.weight.clone()
+    assert rehearsed.abs().max() > 0
+    shares = train(network, folders, configuration(settings), settings)
+    assert set(shares[0]) == {"adversarial", "lcl", "rehearsal"}
+    assert not torch.equal(network.last.weight, rehearsed)
+    rehearsal_alone = VeilCCLGAN(adversarial=Adversarial(0.0), lcl=LCL(0.0))
+    (alone,) = train(network, folders, configuration(settings, rehearsal_alone), settings)
+    assert alone == {"rehearsal": 1.0}
 
 
 def test_adapting_takes_veil_off_where_it_lies_in_scenes_that_it_never_saw(folders, tmp_path):
@@ -112,21 +185,20 @@ def test_adapting_takes_veil_off_where_it_lies_in_scenes_that_it_never_saw(folde
     torch.nn.init.zeros_(plain.last.weight)
     start.write_bytes(derainer_bytes(plain))
     folder = tmp_path / "run"
-    adapt(start, folders / "rainy", folders / "clean", folder, Adapting(150), progress=False)
+    adapt(start, folders / "rainy", folders / "clean", folder, Adapting(100), progress=False)
     derainer = load_derainer(folder)
-    errors = []  # mean squares before and after, above and below
+    errors, changes = [], []
     for i in range(60, 64):
-        clean = eight_bits(scene(i)).astype(float)
-        rainy = eight_bits(veiled(scene(i)))
+        clean, rainy = eight_bits(scene(i)).astype(float), eight_bits(veiled(scene(i)))
         derained = derain_image(derainer, rainy)
-        errors.append(
-            [[np.square(x - clean)[part].mean() for x in (rainy, derained)] for part in PARTS]
-        )
-    above, below = np.mean(errors, 0)
-    assert above[0] > 2 * above[1]
-    assert below[0] > below[1]
+        errors.append([np.square(x - clean).mean() for x in (rainy, derained)])
+        changes.append([np.square(derained - rainy.astype(float))[part].mean() for part in PARTS])
+    before, after = np.mean(errors, 0)
+    above, below = np.mean(changes, 0)
+    assert before > 2 * after
+    assert above > 3 * below
     facts = json.loads((folder / "adapt.json").read_text())
-    assert facts["steps"] == 150 and facts["airlight"] == [0.4, 0.6]
+    assert facts["steps"] == 100 and facts["airlight"] == [0.4, 0.6]
     assert np.mean(facts["depth"][:4]) == pytest.approx(-np.log(0.55), abs=0.3)
     with pytest.raises(ValueError, match="is there already"):
         adapt(start, folders / "rainy", folders / "clean", folder)

@@ -3,7 +3,7 @@
 A picture of up to a megapixel passes through the generator whole. A larger one is cut into tiles,
 each computed with its surroundings, under norm statistics that are the same for all (`fixed.py`):
 the tiles fit without seams, and how many there are changes the speed, not the picture. A veil
-(`networks/veil.py`) is looked for in the whole picture, at an eighth of its size. Memory
+(`networks/veil.py`) is looked for in the whole picture, at an eighth of its size or less. Memory
 holds the 8-bit picture, its result and the activations of one tile.
 """
 
@@ -36,12 +36,12 @@ from cclgan_lite.files import identity, refuse_unwritable
 from cclgan_lite.inference.fixed import fix_statistics
 from cclgan_lite.inference.weights import DEFAULT_WEIGHTS, load_derainer
 from cclgan_lite.networks import Generator
-from cclgan_lite.networks.veil import STRIDE, VeilRemover, spread, squares_of, take_veil
+from cclgan_lite.networks.veil import VeilRemover, side_of, spread, squares_of, take_veil
 
 MULTIPLE = 4  # the generator halves the picture twice and doubles it twice
 SMALLEST = 16  # reflection padding inside the generator needs a few pixels at quarter size
 WINDOWS, WINDOW = 4, 256  # statistics come from up to 4 x 4 windows of 256 x 256: a megapixel
-STRIP = 512  # rows of a picture that its veil is taken off at a time
+STRIP = 16  # rows of squares that a veil is taken off at a time
 LARGEST = 1536  # larger tiles save hardly any surroundings and leave the processor's caches
 
 
@@ -179,18 +179,20 @@ def derain_image(
 
 def _unveiled(veil: VeilRemover, rgb: np.ndarray) -> np.ndarray:
     """`veil(rgb)`, uint8, strip by strip: looking for the veil, it sees the picture whole."""
-    device = veil.last.weight.device
-    strips = [rgb[top : top + STRIP] for top in range(0, len(rgb), STRIP)]
-    lights = ((to_tensor(strip)[None].to(device) + 1) / 2 for strip in strips)
-    found = veil.coefficients(torch.cat([squares_of(light) for light in lights], 2))
-    found = F.pad(found, (0, 0, 1, 1), mode="replicate")  # a row of squares beyond each strip
+    side, device = side_of(*rgb.shape[:2]), veil.last.weight.device
+    strips = [slice(top, top + STRIP * side) for top in range(0, len(rgb), STRIP * side)]
+
+    def light(strip: slice) -> Tensor:
+        return (to_tensor(rgb[strip])[None].to(device) + 1) / 2
+
+    found = veil.coefficients(torch.cat([squares_of(light(strip), side) for strip in strips], 2))
+    found = F.pad(found, (0, 0, 1, 1), mode="replicate")  # strips see a row of squares beyond
     result = np.empty_like(rgb)
     for i, strip in enumerate(strips):
-        rows = STRIP // STRIDE
-        part = found[:, :, i * rows : (i + 1) * rows + 2]
-        part = spread(part, len(strip) + STRIDE, strip.shape[1])[:, :, STRIDE:]
-        light = (to_tensor(strip)[None].to(device) + 1) / 2
-        result[i * STRIP : i * STRIP + len(strip)] = to_uint8(2 * take_veil(light, part)[0] - 1)
+        seen = light(strip)
+        part = found[:, :, i * STRIP : (i + 1) * STRIP + 2]
+        part = spread(part, side, side + seen.shape[2], seen.shape[3])[:, :, side:]
+        result[strip] = to_uint8(2 * take_veil(seen, part)[0] - 1)
     return result
 
 

@@ -50,11 +50,10 @@ def places_of(rows: int, columns: int) -> Tensor:
     return torch.stack(torch.meshgrid(down, across.abs(), indexing="ij"))
 
 
-def with_places(image: Tensor, places: Tensor | None = None) -> Tensor:
-    """`image` [B, C, H, W] and its `places` (None: of whole pictures) as two further channels."""
-    if places is None:
-        places = places_of(*image.shape[2:]).to(image).expand(len(image), -1, -1, -1)
-    return torch.cat([image, places], 1)
+def with_places(images: Tensor) -> Tensor:
+    """Whole images [B, C, H, W] and where their pixels lie: [B, C + 2, H, W]."""
+    places = places_of(*images.shape[2:]).to(images)
+    return torch.cat([images, places.expand(len(images), -1, -1, -1)], 1)
 
 
 def mirror(x: Tensor, heads: Tensor) -> Tensor:

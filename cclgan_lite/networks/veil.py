@@ -5,7 +5,7 @@ Rain too far away to be seen as streaks veils a picture J with airlight, I = J (
 
     J = (1 + g) I - c,    g = A / (1 - A),    c = A0 A / (1 - A).
 
-A is as smooth as the depth of the scene, so g and c are found for squares of 8 x 8 pixels and
+A is as smooth as the depth of the scene, so g and c are found for squares of pixels and
 interpolated; the picture itself keeps every pixel. Depth has much to do with place (roads begin
 below, skies lie above), so the network hears where in the picture a square lies, which is why it
 is shown pictures whole, never tiles. 48 thousand parameters for 32 channels.
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from cclgan_lite.networks.layers import with_places
 
-STRIDE = 8  # pixels; squares are counted from the upper left corner
+LEAST, MOST = 8, 64  # pixels of a square's side; squares along a picture of any size
 DILATIONS = (1, 2, 4, 8, 4, 1)  # in squares: a wide look without further layers
 
 
@@ -33,30 +33,32 @@ class VeilRemover(nn.Module):
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 
-    def coefficients(self, squares: Tensor, places: Tensor | None = None) -> Tensor:
-        """Means over squares, [B, 3, h, w] in [0, 1] -> c in three channels and g in one.
-
-        `places`, [B, 2, h, w], are parts of `places_of`; None: `squares` are whole pictures.
-        """
-        x = F.relu(self.first(with_places(squares - 0.5, places)))
+    def coefficients(self, squares: Tensor) -> Tensor:
+        """Means over squares of whole pictures, [B, 3, h, w] in [0, 1] -> c (3 channels), g."""
+        x = F.relu(self.first(with_places(squares - 0.5)))
         for conv in self.blocks:
             x = x + F.relu(conv(x))
         return self.last(x)
 
     def forward(self, image: Tensor) -> Tensor:
-        light = (image + 1) / 2
-        found = self.coefficients(squares_of(light).to(self.first.weight.dtype)).to(image.dtype)
-        return 2 * take_veil(light, spread(found, *image.shape[2:])) - 1
+        light, side = (image + 1) / 2, side_of(*image.shape[2:])
+        found = self.coefficients(squares_of(light, side).to(self.first.weight.dtype))
+        return 2 * take_veil(light, spread(found.to(image.dtype), side, *image.shape[2:])) - 1
 
 
-def squares_of(light: Tensor) -> Tensor:
-    """Means over squares; the last row and column are means of what is there."""
-    return F.avg_pool2d(light, STRIDE, ceil_mode=True, count_include_pad=False)
+def side_of(height: int, width: int) -> int:
+    """Of the squares in pixels: 8 in pictures of up to 512, 16 in those of up to 1024..."""
+    return LEAST * -(-max(height, width) // (LEAST * MOST))
 
 
-def spread(coefficients: Tensor, height: int, width: int) -> Tensor:
+def squares_of(light: Tensor, side: int) -> Tensor:
+    """Means over squares, counted from the upper left; the last ones are of what is there."""
+    return F.avg_pool2d(light, side, ceil_mode=True, count_include_pad=False)
+
+
+def spread(coefficients: Tensor, side: int, height: int, width: int) -> Tensor:
     """From squares to pixels, bilinearly."""
-    found = F.interpolate(coefficients, scale_factor=STRIDE, mode="bilinear")
+    found = F.interpolate(coefficients, scale_factor=side, mode="bilinear")
     return found[..., :height, :width]
 
 
