@@ -139,24 +139,25 @@ def adapt(
     clean: Path,
     out: Path,
     start: str = DEFAULT_WEIGHTS,
-    steps: int = 200,
+    steps: int = 400,
     seed: int = 0,
 ) -> None:
-    """Teach a derainer to take off the veil of your rain, without pairs, in a minute on one core.
+    """Teach a derainer to take off the veil of your rain, without pairs, in two minutes.
 
     cclgan-lite adapt --rainy my/rainy --clean my/clean --out runs/mine
     cclgan-lite derain my/rainy --weights runs/mine --out derained
 
-    Where contrast is missing beside the clean photographs, veil is assumed, rendered on them, and
-    learned. Both folders should show the same kind of scenes from the same kind of view: the
-    camera of a car, say. What it learns is for this view alone.
+    Where the rainy photographs lack contrast beside the clean ones, veil is assumed and rendered
+    on clean ones for practice; then the paper's adversarial loss and LCL compare the folders. Both
+    should show the same kind of scenes from the same kind of view: the camera of a car, say. What
+    it learns is for this view alone.
 
     Args:
         rainy: Folder of rainy photographs, some dozens.
         clean: Folder of clean photographs, of other scenes.
         out: Folder for derainer.safetensors, and adapt.json that says how it came to be.
         start: A shipped name (light), a weights file, or a run of rehearsal or rain100l.
-        steps: Steps of the learning.
+        steps: Steps with the losses, after half as many of practice. More is not better.
         seed: Decides initial weights and the rendered veil.
     """
     from cclgan_lite.training.adapt import Adapting

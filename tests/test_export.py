@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from cclgan_lite import cli
 from cclgan_lite.inference.derain import MULTIPLE
+from cclgan_lite.inference.export import export_onnx
 from cclgan_lite.inference.weights import load_derainer
+from cclgan_lite.networks import RestorationConfig
 
 
 @pytest.mark.slow
@@ -52,4 +54,11 @@ def test_missing_packages_are_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     with pytest.raises(SystemExit, match=r"onnxscript.*cclgan_lite\[onnx\]"):
         cli.main(["export", "--to", str(tmp_path / "derainer.onnx")])
+    assert not any(tmp_path.iterdir())
+
+
+def test_veil_is_refused_before_any_work(tmp_path):
+    derainer = RestorationConfig(4, 1, veil=4).build()
+    with pytest.raises(ValueError, match="veil.*weights that it was adapted from"):
+        export_onnx(derainer, tmp_path / "derainer.onnx")
     assert not any(tmp_path.iterdir())

@@ -13,6 +13,7 @@ two_layers.py  what the next two share
 nlcl.py        NLCL
 udgnet.py      UDGNet
 supervised.py  pairs, for ceilings
+veil.py        CCLGAN on squares of pixels, for `adapt`
 operators.py   images made of images without a network
 """
 

@@ -3,6 +3,7 @@
 base.py            what every generator is
 generator.py       the paper's ResNet
 restoration.py     a generator that only takes rain off
+veil.py            what takes veil off afterwards
 flat.py            a generator without downsampling
 attentive.py       a generator that looks where the rain is
 discriminator.py   PatchGAN

@@ -24,13 +24,12 @@ from cclgan_lite.data.images import ImageError, list_images, read_rgb, to_tensor
 from cclgan_lite.data.rain import compose
 from cclgan_lite.data.shower import Shower
 from cclgan_lite.data.veil import depth_by_place, veil
-from cclgan_lite.files import write_atomically, write_json
+from cclgan_lite.files import refuse_unwritable, write_atomically, write_json
 from cclgan_lite.inference.derain import derain_image
 from cclgan_lite.inference.weights import derainer_bytes, load_derainer
 from cclgan_lite.methods.veil import VeilCCLGAN
 from cclgan_lite.networks import Generator, RestorationConfig
 from cclgan_lite.networks.veil import VeilRemover, side_of, squares_of, take_veil
-from cclgan_lite.recipes import PAPERS
 from cclgan_lite.training.config import Config
 from cclgan_lite.training.onset import Onset
 from cclgan_lite.training.trainer import Trainer
@@ -82,6 +81,7 @@ def adapt(
     settings, out = settings or Adapting(), Path(out)
     if (file := out / "derainer.safetensors").exists():
         raise ValueError(f"{file} is there already: choose another --out")
+    refuse_unwritable(out, folder=True)
     derainer = load_derainer(start)
     if not isinstance(derainer.config, RestorationConfig):
         raise ValueError(f"{start} cannot learn veil: give --start light, or a run of rehearsal")
@@ -196,7 +196,7 @@ def configuration(settings: Adapting, method: VeilCCLGAN | None = None) -> Confi
     return Config(
         method=method,
         shower=Shower(share=1.0),  # which `batches` renders
-        onset=Onset(tuple(name for name in PAPERS if name in method.terms()), full=1 / 3),
+        onset=Onset(tuple(name for name in method.terms() if name != "rehearsal"), full=1 / 3),
         seed=settings.seed,
         steps=settings.steps,
         batch=2,
