@@ -68,8 +68,6 @@ def test_a_square_is_a_mean():
     assert found.shape == (9, 9, 3)
     assert found[1, 2] == pytest.approx(rgb[8:16, 16:24].reshape(64, 3).mean(0) / 255)
     assert found[1, 8] == pytest.approx(rgb[8:16, 64:].reshape(40, 3).mean(0) / 255)
-    with pytest.raises(ImageError, match="30x40.*64x64"):
-        squares(rgb[:40, :30])
     large = np.zeros((520, 600, 3), np.uint8)
     large[16:32, 48:64] = 255
     assert squares(large).shape == (33, 38, 3)  # 16 pixels, as 600 are more than 64 times 8
@@ -207,6 +205,14 @@ def test_adapting_takes_veil_off_where_it_lies_in_scenes_that_it_never_saw(folde
 def test_without_a_veil_there_is_nothing_to_learn(folders, tmp_path):
     with pytest.raises(ValueError, match="no veil to learn.*--weights light"):
         adapt("light", folders / "clean", folders / "clean", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("size", [(80, 200), (600, 100)])
+def test_pictures_too_small_or_narrow_are_named_before_any_work(folders, tmp_path, size):
+    Image.new("RGB", size).save(tmp_path / "odd.png")
+    with pytest.raises(ImageError, match="odd.png is too small or too narrow: 96x96"):
+        adapt("light", folders / "rainy", tmp_path, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

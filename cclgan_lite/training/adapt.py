@@ -36,6 +36,7 @@ from cclgan_lite.training.trainer import Trainer
 from cclgan_lite.validation import above, at_least, check, increasing, within
 
 CHANNELS = 32
+SMALLEST = 12  # squares along a side that the judges need
 LEAST = 0.1  # mean optical depth of a veil worth learning
 LEFT = 0.05  # light in [0, 1] that streaks may have left, at most
 
@@ -107,9 +108,18 @@ def look(
     derainer: Generator, rainy: str | Path, clean: str | Path, *, progress: bool = True
 ) -> Folders:
     """Both folders as squares, all in the shape of the first rainy picture."""
+
+    def read(path: Path) -> np.ndarray:
+        found = squares(read_rgb(path))
+        if min(found.shape[:2]) < SMALLEST:
+            raise ImageError(
+                f"{path} is too small or too narrow: 96x96 pixels are needed, and no side may be "
+                "five times as long as the other"
+            )
+        return found
+
     paths = list_images(Path(rainy))
-    seen = [squares(read_rgb(path)) for path in paths]
-    clear = [squares(read_rgb(path)) for path in list_images(Path(clean))]
+    seen, clear = ([read(path) for path in of] for of in (paths, list_images(Path(clean))))
     bar = tqdm(paths, desc="take streaks off", unit="picture", disable=not progress)
     derained = [squares(derain_image(derainer, read_rgb(path))) for path in bar]
     shape = seen[0].shape[:2]
@@ -121,11 +131,8 @@ def look(
 
 def squares(rgb: np.ndarray) -> np.ndarray:
     """uint8 [H, W, 3] -> means over squares, float [h, w, 3] in [0, 1]."""
-    height, width = rgb.shape[:2]
-    if min(height, width) < 64:
-        raise ImageError(f"a picture of {width}x{height} pixels is too small: 64x64")
     light = (to_tensor(rgb)[None] + 1) / 2
-    return squares_of(light, side_of(height, width))[0].permute(1, 2, 0).numpy()
+    return squares_of(light, side_of(*rgb.shape[:2]))[0].permute(1, 2, 0).numpy()
 
 
 def resized(picture: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
