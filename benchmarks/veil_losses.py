@@ -6,8 +6,8 @@
 Rain with veil is the case where rendered rain is not the truth and the rainy folder can tell
 more. As in `cclgan-lite adapt` (training/adapt.py), `light` takes the streaks off, and a small
 network rehearses on veil rendered over the clean folder. From there every row trains for the same
-steps, on the same pictures, with rehearsal going on. Rows: `adapt` as it is, all four losses, each
-loss left out, the combinations of the paper's Tables 2-4, and rehearsal alone.
+steps, on the same pictures, with rehearsal going on. Rows: `adapt` as it is, each loss left out,
+the combinations of the paper's Tables 2-4, and rehearsal alone.
 
 With `--depth flat` the rehearsal knows how much veil there is and not where, so that the losses
 have to find it out. Each finished run leaves its scores in OUT/ROW-SEED.json and is not trained
@@ -40,21 +40,13 @@ from cclgan_lite.networks.veil import VeilRemover
 from cclgan_lite.recipes import PAPERS
 from cclgan_lite.training.adapt import Adapting, Folders, configuration, look, rehearse, train
 
-# What `adapt` does without, at the least weights that are heard: some hundredths of the gradient.
-LOUD = {"intra": 2.0, "inter": 1.0}
-
 
 def method_of(losses: Mapping[str, Mapping]) -> VeilCCLGAN:
     """A row: {loss: fields that it changes}; what is not named has weight 0."""
     method = VeilCCLGAN()
-    terms = {name: getattr(method, name) for name in PAPERS}
-    terms |= {name: replace(terms[name], weight=weight) for name, weight in LOUD.items()}
+    changed = {name: losses.get(name, {"weight": 0.0}) for name in PAPERS}
     return replace(
-        method,
-        **{
-            name: replace(term, **losses[name]) if name in losses else replace(term, weight=0.0)
-            for name, term in terms.items()
-        },
+        method, **{name: replace(getattr(method, name), **of) for name, of in changed.items()}
     )
 
 
@@ -72,7 +64,7 @@ def rows() -> dict[str, dict[str, dict]]:
         "no-intra": without("intra"),  # C
         "no-inter": without("inter"),  # D
         "adversarial": without("lcl", "intra", "inter"),
-        "adapt": without("intra", "inter"),  # E of Table 2, LCL alone
+        "lcl-alone": without("intra", "inter"),  # E
         "intra-fake": without("inter", intra={"real_weight": 0.0}),  # Table 3
         "intra-real": without("inter", intra={"fake_weight": 0.0}),
         "inter-fake": without("intra", inter={"real_weight": 0.0}),  # Table 4

@@ -142,15 +142,15 @@ def adapt(
     steps: int = 400,
     seed: int = 0,
 ) -> None:
-    """Teach a derainer to take off the veil of your rain, without pairs, in two minutes.
+    """Teach a derainer to take off the veil of your rain, without pairs, in minutes.
 
     cclgan-lite adapt --rainy my/rainy --clean my/clean --out runs/mine
     cclgan-lite derain my/rainy --weights runs/mine --out derained
 
     Where the rainy photographs lack contrast beside the clean ones, veil is assumed and rendered
-    on clean ones for practice; then the paper's adversarial loss and LCL compare the folders. Both
-    should show the same kind of scenes from the same kind of view: the camera of a car, say. What
-    it learns is for this view alone.
+    on clean ones for practice; then the paper's four losses compare the folders. Both must come
+    from one camera and view, that of a car, say: every other difference between them is taken for
+    veil, too. What it learns is for this view alone.
 
     Args:
         rainy: Folder of rainy photographs, some dozens.

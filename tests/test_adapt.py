@@ -16,7 +16,7 @@ from cclgan_lite.data.scenes import render_scene
 from cclgan_lite.data.veil import depth_by_place, veil
 from cclgan_lite.inference.derain import derain_image
 from cclgan_lite.inference.weights import derainer_bytes, load_derainer
-from cclgan_lite.losses import LCL, Adversarial
+from cclgan_lite.losses import LCL, Adversarial, InterCCL, IntraCCL
 from cclgan_lite.methods.veil import SquaresConfig, VeilCCLGAN, under
 from cclgan_lite.networks import GeneratorConfig, RestorationConfig
 from cclgan_lite.networks.veil import VeilRemover
@@ -170,9 +170,11 @@ def test_rehearsal_and_the_papers_losses_both_move_the_network():
     rehearsed = network.last.weight.clone()
     assert rehearsed.abs().max() > 0
     shares = train(network, folders, configuration(settings), settings)
-    assert set(shares[0]) == {"adversarial", "lcl", "rehearsal"}
+    assert set(shares[0]) == {"adversarial", "lcl", "intra", "inter", "rehearsal"}
     assert not torch.equal(network.last.weight, rehearsed)
-    rehearsal_alone = VeilCCLGAN(adversarial=Adversarial(0.0), lcl=LCL(0.0))
+    rehearsal_alone = VeilCCLGAN(
+        adversarial=Adversarial(0.0), lcl=LCL(0.0), intra=IntraCCL(0.0), inter=InterCCL(0.0)
+    )
     (alone,) = train(network, folders, configuration(settings, rehearsal_alone), settings)
     assert alone == {"rehearsal": 1.0}
 

@@ -66,7 +66,7 @@ def under(image: Tensor, haze: Tensor, airlight: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class VeilCCLGAN(CCLGAN):
-    """Weights that `benchmarks/veil_losses.py` tried; `cclgan-lite adapt` trains it."""
+    """What `cclgan-lite adapt` trains; `benchmarks/veil_losses.py` leaves out losses."""
 
     generator: NetworkConfig = SquaresConfig()
     discriminator: DiscriminatorConfig = DiscriminatorConfig(
@@ -85,9 +85,9 @@ class VeilCCLGAN(CCLGAN):
             ("rainer", "rendered", "derainer", "rained"),
         ),
     )
-    intra: IntraCCL = IntraCCL(weight=0.0)
+    intra: IntraCCL = IntraCCL(weight=2.0)
     inter: InterCCL = InterCCL(
-        weight=0.0,
+        weight=1.0,
         patches=64,
         trains=("generators", "discriminator_clean_mlp", "discriminator_rainy_mlp"),
     )

@@ -3,9 +3,8 @@
 Derainers that know streaks leave veil alone, and veil is most of what is left then. Where it lies
 and how much there is, the rainy and the clean folder tell together (data/veil.py). So much is
 rendered on means over squares of the clean pictures, and a network rehearses to take it off again
-(networks/veil.py). Then the paper's losses join: a judge compares what is left of the rainy
-pictures with the clean ones, LCL holds each place to its own (methods/veil.py). Both folders
-should show the same kind of scenes from the same kind of view. Lab notebook, section 14.
+(networks/veil.py). Then the paper's four losses join (methods/veil.py). Both folders must come
+from one camera and view: every other difference is taken for veil (lab notebook, section 14).
 """
 
 from __future__ import annotations
