@@ -18,7 +18,7 @@ from cclgan_lite.course import (
     small_run,
     suspect,
 )
-from cclgan_lite.course.audit import audit_figure, share_figure, wants_figure
+from cclgan_lite.course.audit import audit_figure, share_figure
 from cclgan_lite.evaluation.metrics import luma, psnr
 from cclgan_lite.losses import inter_ccl
 
@@ -120,17 +120,6 @@ def test_gradients_of_every_loss():
 
 
 # The audit of lesson 08.
-
-
-def test_wants_are_down_the_gradient_in_their_own_scale():
-    derained, clean = torch.zeros(3, 8, 8), torch.full((3, 8, 8), 0.5)
-    loss = torch.zeros(3, 8, 8)
-    loss[:, 0] = 0.01
-    figure = wants_figure(derained, clean, dict.fromkeys("abcd", loss))
-    truth, wish = (figure.axes[k].images[0] for k in (1, 2))
-    assert np.all(truth.get_array() == 0.5)  # brighter is wanted
-    assert wish.get_array()[0, 0] == pytest.approx(-0.01) and wish.get_array()[1, 0] == 0
-    assert wish.get_clim() == pytest.approx((-0.01, 0.01))
 
 
 def test_shares_and_cosines_by_hand():
