@@ -154,6 +154,12 @@ def test_checkerboard_alternates():
     ]
 
 
+def test_the_roles_of_eq_4_are_drawn():
+    texts = [text.get_text() for text in judge_space.roles_figure().axes[0].texts]
+    assert sum("query" in text for text in texts) == 2
+    assert sum(text in ("$G_n$", "$G_r$") for text in texts) == 4
+
+
 def test_eq_4_is_zero_at_the_truth_and_falls_along_free_pixels():
     rainy, clean = torch.rand(2, 2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) - 0.5
     made = judge_space.space()
@@ -271,6 +277,30 @@ def test_told_does_not_ask_which_way_round():
     high, low = torch.tensor([3.0, 4, 5]), torch.tensor([1.0, 2])
     assert clip_space.told(high, low) == clip_space.told(low, high) == 1
     assert clip_space.told(torch.tensor([1.0, 3]), torch.tensor([2.0])) == 0.5
+
+
+def test_scores_of_both_sets_also_of_what_asks_no_tower():
+    class Red(nn.Module):
+        def normalized(self, image):
+            return image.mean((2, 3))
+
+    rainy, clean = torch.full((2, 3, 16, 16), 0.5), torch.zeros(2, 3, 16, 16)
+    axis = torch.tensor([2.0, 0, 0])
+    scores = clip_space.rain_scores(rainy, clean, {"red": (Red(), axis)})
+    assert list(scores) == ["red", "brightness", "fine detail"]
+    assert [x.tolist() for x in scores["red"]] == [[1, 1], [0, 0]]
+    assert [x.tolist() for x in scores["brightness"]] == [[0.5, 0.5], [0, 0]]
+
+
+def test_untrained_towers_are_the_same_each_time_and_leave_chance_alone():
+    def between(rainy, clear):
+        return rainy.mean(0) - clear.mean(0)
+
+    torch.manual_seed(1)
+    (_, one), (_, two) = (clip_space.untrained_towers(between) for _ in range(2))
+    after = torch.rand(1)
+    torch.manual_seed(1)
+    assert torch.equal(one, two) and one.norm() > 0 and torch.equal(after, torch.rand(1))
 
 
 # The hidden rain of lesson 04.
