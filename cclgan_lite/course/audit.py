@@ -1,4 +1,4 @@
-"""Figures of lesson 08: what losses want, how loud they are, whether they point at the truth."""
+"""Figures of lesson 08: how loud losses are, and whether they point at the truth."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from cclgan_lite.course.figures import pictures
+from cclgan_lite.course.explorer.setting import TITLES
 
 # `python benchmarks/gradient_audit.py`, lab notebook, section 7: the end of one run that rehearsed
 # and then heard the four losses and re-derain L1; 8 batches of validation scenes. Cosine with the
@@ -42,24 +42,6 @@ def audit_figure() -> Figure:
     return figure
 
 
-def wants_figure(derained: Tensor, clean: Tensor, gradients: Mapping[str, Tensor]) -> Figure:
-    """One scene [3, H, W], what its truth wants, and where each loss pushes.
-
-    Red is brighter, blue darker; each map in its own scale, written above it.
-    """
-    maps = {"the truth": derained - clean} | dict(gradients)
-    cells, titles = [derained], [r"$\tilde n$"]
-    for name, gradient in maps.items():
-        down = -gradient.mean(0)
-        top = down.abs().quantile(0.99).item()
-        cells.append((down, {"cmap": "RdBu_r", "vmin": -top, "vmax": top}))
-        titles.append(f"{name} wants\n(full colour: ≈ {top:.0e})")
-    figure = pictures([cells[:3], cells[3:]], titles=titles[:3], width=9)
-    for axis, title in zip(figure.axes[3:], titles[3:], strict=True):
-        axis.set_title(title)
-    return figure
-
-
 def share_figure(shares: Mapping[str, float], vectors: Mapping[str, Tensor]) -> Figure:
     """Bars of the losses' shares, and the cosines of their gradients with a colour bar."""
     cosines = [
@@ -67,7 +49,8 @@ def share_figure(shares: Mapping[str, float], vectors: Mapping[str, Tensor]) -> 
         for a in vectors.values()
     ]
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 2.8))
-    bars = left.bar(list(shares), list(shares.values()))
+    names = [TITLES.get(name, name) for name in shares]
+    bars = left.bar(names, list(shares.values()))
     left.bar_label(bars, [f"≈ {share:.3f}" for share in shares.values()])
     left.set(ylabel="share of the gradient", ylim=(0, 1))
     image = right.imshow(np.array(cosines), cmap="RdBu_r", vmin=-1, vmax=1)
@@ -82,7 +65,7 @@ def share_figure(shares: Mapping[str, float], vectors: Mapping[str, Tensor]) -> 
             fontsize=9,
             color=color,
         )
-    right.set_xticks(range(len(shares)), shares, fontsize=9)
-    right.set_yticks(range(len(shares)), shares)
+    right.set_xticks(range(len(names)), names, fontsize=9, rotation=20, ha="right")
+    right.set_yticks(range(len(names)), names)
     figure.colorbar(image, ax=right, label="cosine of two gradients")
     return figure

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from cclgan_lite.course.figures import pictures
 from cclgan_lite.course.scenes import scene_pairs
+from cclgan_lite.course.schematic import schematic
 from cclgan_lite.losses import inter_ccl
 from cclgan_lite.networks import (
     DiscriminatorConfig,
@@ -138,6 +139,26 @@ def _stand_ins(sets: list[Tensor], rng: torch.Generator, pattern: bool) -> tuple
     return r - 0.7 * (r - truth), n + 0.3 * (shower - n), n, r
 
 
+def roles_figure() -> Figure:
+    """Both cycles, and what each picture is in eq. 4; white ones have no part in it."""
+    positive, query, negative = "#8fd3bc", "#9cc9e8", "#f0b48c"
+    top = ["$r$, rainy: negative", r"$\tilde n$, derained: query", "$r^*$, rerained"]
+    bottom = ["$n$, clean: positive", r"$\tilde r$, rained", "$n^*$, rederained: query"]
+    colours = [[negative, query, "white"], [positive, "white", query]]
+    boxes = {
+        name: (x, y, colour)
+        for y, names, row in zip((0.75, 0.2), (top, bottom), colours, strict=True)
+        for x, name, colour in zip((0.12, 0.5, 0.88), names, row, strict=True)
+    }
+    arrows = [
+        (top[0], top[1], "$G_n$"),
+        (top[1], top[2], "$G_r$"),
+        (bottom[0], bottom[1], "$G_r$"),
+        (bottom[1], bottom[2], "$G_n$"),
+    ]
+    return schematic(boxes, arrows, size=(8, 1.8))
+
+
 @torch.no_grad()
 def pays(made: Space, derained: list[Tensor], rainy: Tensor, clean: Tensor) -> list[float]:
     """Eq. 4 for each picture that a generator might hand in."""
@@ -145,11 +166,15 @@ def pays(made: Space, derained: list[Tensor], rainy: Tensor, clean: Tensor) -> l
 
 
 def pay_figure(shares: Sequence[float], paid: Mapping[str, np.ndarray]) -> Figure:
-    """What `pays` found, {space: [seeds, shares]}, over the share of rain removed."""
+    """What `pays` found, {space: [seeds, shares]}, over the share of rain removed.
+
+    Marks are means over seeds, thin lines single seeds.
+    """
     figure, axis = plt.subplots(figsize=(8, 3.4))
     marks = ("k:", "o-", "s--", "D-", "x:", "+--")
     for (name, curves), mark in zip(paid.items(), marks, strict=True):
-        axis.plot(shares, curves.mean(0), mark, label=name)
+        (line,) = axis.plot(shares, curves.mean(0), mark, label=name)
+        axis.plot(shares, curves.T, color=line.get_color(), ls=line.get_linestyle(), lw=0.6)
     axis.set(xlabel="share of the rain removed, q", ylabel="eq. 4, new scenes", ylim=(0, 1.3))
     axis.legend(ncol=2, fontsize=9, loc="lower left")
     return figure

@@ -18,7 +18,7 @@ from cclgan_lite.course import (
     small_run,
     suspect,
 )
-from cclgan_lite.course.audit import audit_figure, share_figure, wants_figure
+from cclgan_lite.course.audit import audit_figure, share_figure
 from cclgan_lite.evaluation.metrics import luma, psnr
 from cclgan_lite.losses import inter_ccl
 
@@ -122,17 +122,6 @@ def test_gradients_of_every_loss():
 # The audit of lesson 08.
 
 
-def test_wants_are_down_the_gradient_in_their_own_scale():
-    derained, clean = torch.zeros(3, 8, 8), torch.full((3, 8, 8), 0.5)
-    loss = torch.zeros(3, 8, 8)
-    loss[:, 0] = 0.01
-    figure = wants_figure(derained, clean, dict.fromkeys("abcd", loss))
-    truth, wish = (figure.axes[k].images[0] for k in (1, 2))
-    assert np.all(truth.get_array() == 0.5)  # brighter is wanted
-    assert wish.get_array()[0, 0] == pytest.approx(-0.01) and wish.get_array()[1, 0] == 0
-    assert wish.get_clim() == pytest.approx((-0.01, 0.01))
-
-
 def test_shares_and_cosines_by_hand():
     vectors = {
         "a": torch.tensor([1.0, 0]),
@@ -163,6 +152,12 @@ def test_checkerboard_alternates():
         [pytest.approx(0.1), pytest.approx(-0.1)],
         [pytest.approx(-0.1), pytest.approx(0.1)],
     ]
+
+
+def test_the_roles_of_eq_4_are_drawn():
+    texts = [text.get_text() for text in judge_space.roles_figure().axes[0].texts]
+    assert sum("query" in text for text in texts) == 2
+    assert sum(text in ("$G_n$", "$G_r$") for text in texts) == 4
 
 
 def test_eq_4_is_zero_at_the_truth_and_falls_along_free_pixels():
@@ -282,6 +277,30 @@ def test_told_does_not_ask_which_way_round():
     high, low = torch.tensor([3.0, 4, 5]), torch.tensor([1.0, 2])
     assert clip_space.told(high, low) == clip_space.told(low, high) == 1
     assert clip_space.told(torch.tensor([1.0, 3]), torch.tensor([2.0])) == 0.5
+
+
+def test_scores_of_both_sets_also_of_what_asks_no_tower():
+    class Red(nn.Module):
+        def normalized(self, image):
+            return image.mean((2, 3))
+
+    rainy, clean = torch.full((2, 3, 16, 16), 0.5), torch.zeros(2, 3, 16, 16)
+    axis = torch.tensor([2.0, 0, 0])
+    scores = clip_space.rain_scores(rainy, clean, {"red": (Red(), axis)})
+    assert list(scores) == ["red", "brightness", "fine detail"]
+    assert [x.tolist() for x in scores["red"]] == [[1, 1], [0, 0]]
+    assert [x.tolist() for x in scores["brightness"]] == [[0.5, 0.5], [0, 0]]
+
+
+def test_untrained_towers_are_the_same_each_time_and_leave_chance_alone():
+    def between(rainy, clear):
+        return rainy.mean(0) - clear.mean(0)
+
+    torch.manual_seed(1)
+    (_, one), (_, two) = (clip_space.untrained_towers(between) for _ in range(2))
+    after = torch.rand(1)
+    torch.manual_seed(1)
+    assert torch.equal(one, two) and one.norm() > 0 and torch.equal(after, torch.rand(1))
 
 
 # The hidden rain of lesson 04.

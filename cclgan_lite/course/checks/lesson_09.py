@@ -17,12 +17,12 @@ from cclgan_lite.recipes import recipe
 from cclgan_lite.training.config import Config
 from cclgan_lite.training.onset import Onset
 
-DIAGNOSES = ("healthy", "collapse", "drift", "judges won", "judges asleep")
+DIAGNOSES = ("healthy", "collapse", "drift", "judges won", "judges asleep", "explosion")
 FINDINGS = {
     "A": "judges asleep",
     "B": "drift",
     "C": "healthy",
-    "D": "collapse",
+    "D": "explosion",
 }
 
 
@@ -260,6 +260,11 @@ def night(kind: str, seed: int) -> list[dict[str, float]]:
         chart["generators"] = (1 - ill) * chart["generators"] + 0.9 * ill
     elif kind == "judges asleep":
         chart["judges"] = rng.uniform(0.85, 1.2) + near[1]
+    elif kind == "explosion":
+        for name in ("generators", "judges"):
+            chart[name] *= 1 + ill * rng.uniform(100, 2000)
+        chart["spread"] *= 1 + ill * rng.uniform(0.2, 1.4)
+        chart["colour"] *= 1 - ill * rng.uniform(0.5, 1)
     columns = [[float(v) for v in chart[name]] for name in chart]
     return [
         {"step": 6 * (i + 1)} | dict(zip(chart, row, strict=True))
@@ -290,6 +295,7 @@ def check_alarm(answer):
         "drift": "light leaves 0, upwards or downwards",
         "judges won": "judges sink towards 0",
         "judges asleep": "judges stay far above 0.5 from the first row to the last",
+        "explosion": "losses and spread rise, and colour falls",
     }
     for kind, hint in where.items():
         if (seen := sum(woken[kind])) < 0.9 * NIGHTS:
