@@ -59,6 +59,21 @@ def whiskers(axis: Axes, rows: Mapping[str, tuple], zero: float | None = None) -
     axis.set(yticks=range(len(rows)), yticklabels=rows, ylim=(len(rows) - 0.5, -0.5))
 
 
+def draws_figure(interval: Callable, values: np.ndarray, scenes: Sequence) -> Figure:
+    """The means of 2000 test sets of drawn scenes, the mean of all, and `interval`'s ends."""
+    groups = [values[np.asarray(scenes) == scene] for scene in dict.fromkeys(scenes)]
+    drawn = np.random.default_rng(1).integers(len(groups), size=(2000, len(groups)))
+    means = [np.concatenate([groups[k] for k in row]).mean() for row in drawn]
+    figure, axis = plt.subplots(figsize=(7, 2.6))
+    axis.hist(means, bins=40, color="lightgrey")
+    axis.axvline(values.mean(), color="black", label="$m$")
+    for end, label in zip(interval(values, scenes), ("the ends", None), strict=True):
+        axis.axvline(end, color=BLUE, ls="--", label=label)
+    axis.set(xlabel="$m_b$, dB", ylabel="drawn test sets")
+    axis.legend()
+    return figure
+
+
 def coverage_figure(sizes: Sequence[int], covered: Mapping[str, Sequence[float]]) -> Figure:
     """{way: share of intervals that contain the truth, for each number of scenes}."""
     figure, axis = plt.subplots(figsize=(7, 3))
