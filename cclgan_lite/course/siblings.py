@@ -243,7 +243,12 @@ def fair_figure(*tests: str, without: Sequence[str] = (), least: float = -3.0) -
     every = dict.fromkeys(name for column in columns.values() for name in column)
     names = [name for name in every if name not in without]
     figure, axes = plt.subplots(
-        1, len(tests), squeeze=False, sharex=True, sharey=True, figsize=(9, 0.32 * len(names) + 0.9)
+        1,
+        len(tests),
+        squeeze=False,
+        sharex=True,
+        sharey=True,
+        figsize=(9, 0.32 * len(names) + 0.9),
     )
     for axis, (test, column) in zip(axes[0], columns.items(), strict=True):
         axis.axvline(0, color="black", lw=1, ls=":")
