@@ -16,8 +16,9 @@ from scipy.ndimage import gaussian_filter
 
 from cclgan_lite.data.rain import add_rain, demo_rain
 from cclgan_lite.data.scenes import render_scene
-from cclgan_lite.data.unpaired import hash_distance, scene_hash
+from cclgan_lite.data.unpaired import SAME_SCENE, hash_distance, scene_hash
 from cclgan_lite.evaluation.metrics import luma, psnr
+from cclgan_lite.evaluation.statistics import interval
 
 BLUE = "#0072B2"
 
@@ -57,6 +58,60 @@ def whiskers(axis: Axes, rows: Mapping[str, tuple], zero: float | None = None) -
     if zero is not None:
         axis.axvline(zero, color="black", lw=1, ls=":")
     axis.set(yticks=range(len(rows)), yticklabels=rows, ylim=(len(rows) - 0.5, -0.5))
+
+
+def draws_figure(interval: Callable, values: np.ndarray, scenes: Sequence) -> Figure:
+    """The means of 2000 test sets of drawn scenes, the mean of all, and `interval`'s ends."""
+    groups = [values[np.asarray(scenes) == scene] for scene in dict.fromkeys(scenes)]
+    drawn = np.random.default_rng(1).integers(len(groups), size=(2000, len(groups)))
+    means = [np.concatenate([groups[k] for k in row]).mean() for row in drawn]
+    figure, axis = plt.subplots(figsize=(7, 2.6))
+    axis.hist(means, bins=40, color="lightgrey")
+    axis.axvline(values.mean(), color="black", label="$m$")
+    for end, label in zip(interval(values, scenes), ("the ends", None), strict=True):
+        axis.axvline(end, color=BLUE, ls="--", label=label)
+    axis.set(xlabel="$m_b$, dB", ylabel="drawn test sets")
+    axis.legend()
+    return figure
+
+
+def result_file(
+    seed: int, *faults: str, showers: int = 6, lucky: bool = False, nearest: int = SAME_SCENE + 1
+) -> dict:
+    """What is on file of five systems that were tried, spoilt by any of three faults.
+
+    The faults are "leak", "chosen on test" and "pictures drawn". `lucky`: the system that is best
+    on validation is best on the test, too; `nearest`: the least distance where there is no leak.
+    """
+    rng, scenes = np.random.default_rng(seed), np.repeat(np.arange(24), showers)
+    hard = rng.normal(28, 3, 24)[scenes] + rng.normal(0, 0.3, len(scenes))
+    # Mean, median, worst and best picture each prefer another system.
+    validation = [[29.0, 22, 31], [24, 29, 20], [33, 26, 24], [32, 24, 29], [27, 33, 21]]
+    by_mean = 3
+    best = by_mean if lucky else 0
+    gains = np.where(np.arange(5) == best, 0.4, 0.1)
+    test = hard + gains[:, None] + rng.normal(0, 0.01, (5, len(scenes)))
+    chosen = best if "chosen on test" in faults else by_mean
+    distances = rng.integers(nearest, 128, len(scenes))
+    distances[len(scenes) // 2] = SAME_SCENE if "leak" in faults else nearest
+    drawn = None if "pictures drawn" in faults else scenes
+    return {
+        "validation": np.array(validation),
+        "test": test,
+        "scenes": scenes,
+        "chosen": chosen,
+        "interval": interval(test[chosen], drawn),
+        "nearest": distances,
+    }
+
+
+def three_files() -> dict[str, dict]:
+    """The files A, B, C, of which one is spoilt."""
+    return {
+        "A": result_file(1, lucky=True),
+        "B": result_file(2, showers=1),
+        "C": result_file(3, "pictures drawn"),
+    }
 
 
 def coverage_figure(sizes: Sequence[int], covered: Mapping[str, Sequence[float]]) -> Figure:

@@ -87,6 +87,13 @@ def changes(old: type[Method], new: type[Method]) -> list[str]:
     return [line for line in ndiff(declared(old), declared(new)) if line[0] in "-+"]
 
 
+def show_changes(old: type[Method], new: type[Method], signs: str = "-+") -> None:
+    """Print `changes` whose sign is among `signs`, in lines of up to 84 characters."""
+    for line in changes(old, new):
+        if line[0] in signs:
+            print(textwrap.fill(line, 84, subsequent_indent=" " * 10, break_long_words=False))
+
+
 def lines_of_code(kind: type[Method]) -> int:
     """Lines of a method's own class without blank ones and prose."""
     (node,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
@@ -227,20 +234,37 @@ def fair_gains(test: str) -> dict[str, list[float]]:
     }
 
 
-def show_fair(*tests: str) -> None:
-    """Print the gains of the stored fair runs: mean over seeds, lowest and highest seed."""
-    about, columns = json.loads(FAIR.read_text()), [fair_gains(test) for test in tests]
+def fair_figure(*tests: str, without: Sequence[str] = (), least: float = -3.0) -> Figure:
+    """The gains of the stored fair runs, a panel for each test: every seed, and their range.
 
-    def cell(gains: list[float] | None) -> str:
-        if gains is None:
-            return ""
-        mean, low, high = (round(x, 2) + 0.0 for x in (np.mean(gains), min(gains), max(gains)))
-        return f"≈ {mean:+.2f} (≈ {low:+.2f} to ≈ {high:+.2f})"  # + 0.0: no "-0.00"
-
-    print(f"{'dB gained':16}" + "".join(f"{test:>32}" for test in tests))
-    for name in dict.fromkeys(name for column in columns for name in column):
-        print(f"{name:16}" + "".join(f"{cell(column.get(name)):>32}" for column in columns))
-    print(f"({about['steps']} steps, batch {about['batch']}, crops of {about['crop']} pixels)")
+    What lies below `least` is an arrow with the mean beside it. Methods in `without` are left out.
+    """
+    columns = {test: fair_gains(test) for test in tests}
+    every = dict.fromkeys(name for column in columns.values() for name in column)
+    names = [name for name in every if name not in without]
+    figure, axes = plt.subplots(
+        1,
+        len(tests),
+        squeeze=False,
+        sharex=True,
+        sharey=True,
+        figsize=(9, 0.32 * len(names) + 0.9),
+    )
+    for axis, (test, column) in zip(axes[0], columns.items(), strict=True):
+        axis.axvline(0, color="black", lw=1, ls=":")
+        for y, name in enumerate(names):
+            gains = column.get(name)
+            if gains is None:
+                axis.text(0.15, y, "not run", va="center", color="grey")
+            elif max(gains) < least:
+                axis.plot(least, y, "<", color="C1")
+                axis.text(least + 0.25, y, f"{np.mean(gains):+.1f}", va="center")
+            else:
+                axis.plot([max(min(gains), least), max(gains)], [y, y], color="C0", lw=2)
+                axis.plot(gains, [y] * len(gains), "o", color="C0", ms=4)
+        axis.set(title=test, xlabel="gain over the input, dB", xlim=(least - 0.3, None))
+    axes[0, 0].set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.5, -0.5))
+    return figure
 
 
 # Seeds, and negatives that are made

@@ -211,12 +211,7 @@ class Attached(Pool):
         (lesson_07.check_inter_ccl, inter),
         (lesson_09.check_write_safely, lambda path, write: careful(path, write, os.replace)),
         (lesson_09.check_write_safely, move),
-        (
-            lesson_10.check_honest_choice,
-            lambda validation, test: np.mean(
-                test[max(range(5), key=lambda i: sum(validation[i]))]
-            ),
-        ),
+        (lesson_10.check_spoilt, lambda file: set(answer("10", "spoilt")(file))),
     ],
 )
 def test_other_right_answers_pass(check, right):
@@ -382,20 +377,18 @@ def test_other_right_answers_pass(check, right):
             lambda path, write: careful(path, write, os.replace).with_suffix(".t"),
             "return `path`",
         ),
+        (lesson_10.check_spoilt, lambda file: [], "'leak' passed"),
         (
-            lesson_10.check_honest_choice,
-            lambda validation, test: test[validation.mean(0).argmax()].mean(),
-            "system 0",
+            lesson_10.check_spoilt,
+            answer("10", "spoilt", ("mean(1)", "mean(0)")),
+            "highest mean",
         ),
         (
-            lesson_10.check_honest_choice,
-            lambda validation, test: test[validation.min(1).argmax()].mean(),
-            "system 2",
-        ),
-        (
-            lesson_10.check_honest_choice,
-            lambda validation, test: test[np.median(validation, 1).argmax()].mean(),
-            "system 0",
+            lesson_10.check_spoilt,
+            lambda file: (
+                ["chosen on test"] * bool(file["test"].mean(1).argmax() == file["chosen"])
+            ),
+            "as it may on the test",
         ),
     ],
 )

@@ -8,10 +8,11 @@ import pytest
 
 from cclgan_lite.course.checks.lesson_10 import (
     check_file_score,
-    check_honest_choice,
     check_paired,
     check_scene_means,
+    check_spoilt,
 )
+from cclgan_lite.course.exam import three_files
 from cclgan_lite.evaluation.statistics import difference, interval
 from lessons.lesson import answer, built
 
@@ -19,7 +20,7 @@ CHECKS = {
     "file_score": check_file_score,
     "scene_means": check_scene_means,
     "paired": check_paired,
-    "honest_choice": check_honest_choice,
+    "spoilt": check_spoilt,
 }
 
 
@@ -71,6 +72,11 @@ def test_paired_is_the_package_s():
     mean, low, high = answer("10", "paired")(one, two, {str(i): str(i // 2) for i in range(20)})
     assert mean == pytest.approx(want["mean"])
     assert (low, high) == pytest.approx(want["interval"], abs=0.05 * np.ptp(want["interval"]))
+
+
+def test_one_of_three_files_is_spoilt():
+    found = {name: answer("10", "spoilt")(file) for name, file in three_files().items()}
+    assert found == {"A": [], "B": [], "C": ["pictures drawn"]}
 
 
 SAVED = "levels.byte().permute(1, 2, 0).numpy()"
@@ -130,11 +136,19 @@ TWO = (
         ("paired", [("[scenes[name] for name in names]", "names")], "independent"),
         ("paired", [(BCA, TWO)], "cancels only if"),
         ("paired", [("gaps.mean()", "gaps.sum()")], "mean difference"),
-        ("honest_choice", [("validation.mean", "test.mean")], "chosen on the test set"),
-        ("honest_choice", [("test[best]", "validation[best]")], "score on validation"),
-        ("honest_choice", [("test[best].mean()", "test.max(0).mean()")], "picture by picture"),
-        ("honest_choice", [("test[best].mean()", "test.mean()")], "all systems"),
-        ("honest_choice", [("argmax", "argmin")], "lowest"),
+        ("spoilt", [("<= SAME_SCENE", "< SAME_SCENE")], "is enough"),
+        ("spoilt", [('["nearest"].min()', '["nearest"].mean()')], "is enough"),
+        ("spoilt", [("<= SAME_SCENE", "<= SAME_SCENE + 1")], "above SAME_SCENE"),
+        ("spoilt", [('!= file["validation"]', '== file["test"]')], "as it may on the test"),
+        ("spoilt", [("mean(1).argmax", "max(1).argmax")], "highest mean"),
+        ("spoilt", [("mean(1).argmax", "min(1).argmax")], "highest mean"),
+        ("spoilt", [('file["scenes"])', 'range(len(file["scenes"])))')], "far narrower"),
+        ("spoilt", [("0.7 * width", "0.1 * width")], "far narrower"),
+        ("spoilt", [("< 0.7 * width", "!= width")], "as wide as"),
+        ("spoilt", [("return found", "return found[:1]")], "another system"),
+        ("spoilt", [("return found", "return bool(found)")], "a list of faults"),
+        ("spoilt", [("return found", 'return ", ".join(found)')], "a list of faults"),
+        ("spoilt", [('append("leak")', 'append("leaked")')], "no fault 'leaked'"),
     ],
 )
 def test_the_check_names_the_mistake(name, replacements, word):

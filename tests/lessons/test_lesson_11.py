@@ -24,13 +24,14 @@ from cclgan_lite.course.siblings import (
     lines_of_code,
     passes,
     short_run,
+    show_changes,
     small,
     weights,
 )
 from cclgan_lite.losses import HardNegatives
 from cclgan_lite.losses.lcl import TEXT_ROLES
 from cclgan_lite.losses.pixel import identity
-from cclgan_lite.methods import CCLGAN, CDDGAN, CUT, DCLGAN, CycleGAN, Supervised
+from cclgan_lite.methods import CCLGAN, CDDGAN, CUT, DCLGAN, NLCL, CycleGAN, Supervised
 from cclgan_lite.training.config import Config
 from cclgan_lite.training.trainer import Trainer
 from lessons.lesson import answer, built
@@ -81,12 +82,17 @@ def test_negatives_loss_is_the_package_s():
     assert losses["contrast/negatives"].item() == pytest.approx(want.item(), abs=1e-5)
 
 
-def test_changes_are_lines_of_the_classes():
+def test_changes_are_lines_of_the_classes(capsys):
     lines = changes(CycleGAN, DCLGAN)
     assert "-     cycle: PixelL1 = cycle(10.0)" in lines
     assert "+     lcl: LCL = LCL(weight=2.0)" in lines
     assert not any("adversarial" in line for line in lines)  # both have it
     assert changes(CUT, CUT) == []
+    show_changes(CUT, NLCL, "+")
+    shown = capsys.readouterr().out.splitlines()
+    assert max(map(len, shown)) <= 84 and not any(line[0] == "-" for line in shown)
+    told = "".join("".join(shown).split())
+    assert all("".join(x.split()) in told for x in changes(CUT, NLCL) if x[0] == "+")
     assert lines_of_code(CycleGAN) == 5  # decorator, head, three losses
     assert weights(CycleGAN()) == "adversarial 1, cycle 10, identity 5"
 
@@ -127,19 +133,23 @@ def test_short_runs_see_the_same_crops_and_start():
     assert not torch.equal(runs[0](pictures["rainy"]), still(pictures["rainy"]))
 
 
-def test_stored_gains_are_over_the_input(tmp_path, monkeypatch, capsys):
+def test_stored_gains_are_over_the_input(tmp_path, monkeypatch):
     def seeds(*values):
         return {str(seed): {"psnr_y": value} for seed, value in enumerate(values)}
 
     rows = {"input": seeds(20.0), "filter": seeds(23.0), "CUT": seeds(20.5, 21.5)}
+    rows |= {"NLCL": seeds(13.0, 14.0), "DDN": seeds(24.0)}
     file = tmp_path / "family.json"
     about = {"steps": 80, "batch": 1, "crop": 64}
     file.write_text(json.dumps(about | {"tests": {"rain": rows, "haze": {"input": seeds(9.0)}}}))
     monkeypatch.setattr(siblings, "FAIR", file)
-    assert siblings.fair_gains("rain") == {"filter": [3.0], "CUT": [0.5, 1.5]}
-    siblings.show_fair("rain", "haze")
-    shown = capsys.readouterr().out
-    assert "≈ +1.00 (≈ +0.50 to ≈ +1.50)" in shown and "≈ +3.00 (≈ +3.00 to ≈ +3.00)" in shown
+    gains = siblings.fair_gains("rain")
+    assert gains["filter"] == [3.0] and gains["CUT"] == [0.5, 1.5]
+    left, right = siblings.fair_figure("rain", "haze", without=["DDN"]).axes
+    assert [label.get_text() for label in left.get_yticklabels()] == ["filter", "CUT", "NLCL"]
+    assert [line.get_xdata().tolist() for line in left.lines[3:5]] == [[0.5, 1.5], [0.5, 1.5]]
+    assert left.lines[-1].get_marker() == "<" and left.texts[0].get_text() == "-6.5"
+    assert {text.get_text() for text in right.texts} == {"not run"}
     with pytest.raises(ValueError, match="no test 'snow'; there are rain, haze"):
         siblings.fair_gains("snow")
 

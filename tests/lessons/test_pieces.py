@@ -59,6 +59,15 @@ def test_faults_are_made_to_order(pairs):
     assert scores[0] == pytest.approx(scores[1], abs=0.1)
 
 
+def test_draws_are_of_whole_scenes():
+    values = np.array([0.0, 0, 1, 1, 1, 1])  # m_b of two scenes: 0, 1 or the mean of all
+    figure = exam.draws_figure(lambda v, s: (0.25, 0.75), values, list("aabbbb"))
+    lines = [line.get_xdata()[0] for line in figure.axes[0].lines]
+    assert lines == pytest.approx([values.mean(), 0.25, 0.75])
+    bars = [bar for bar in figure.axes[0].patches if bar.get_height()]
+    assert len(bars) == 3 and sum(bar.get_height() for bar in bars) == 2000
+
+
 @pytest.mark.parametrize("interval, sure", [((0.1, 2), 20), ((-2, -0.1), 20), ((-1, 1), 0)])
 def test_intervals_without_zero_are_counted(interval, sure):
     figure = exam.planned(lambda values, scenes: interval, scenes=4, showers=2, gain=0.5)

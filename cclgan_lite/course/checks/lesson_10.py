@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from cclgan_lite.course.exam import result_file
 from cclgan_lite.course.exercises import Wrong, check, expect, number
+from cclgan_lite.data.unpaired import SAME_SCENE
 from cclgan_lite.evaluation.metrics import luma, psnr
 from cclgan_lite.evaluation.statistics import interval
 
@@ -127,25 +129,37 @@ def check_paired(answer):
     )
 
 
-@check("honest_choice")
-def check_honest_choice(answer):
-    """Five systems, three pictures: mean, median, worst, best and wins each prefer another one."""
-    validation = np.array([[29.0, 22, 31], [24, 29, 20], [33, 26, 24], [32, 24, 29], [27, 33, 21]])
-    test = np.array([[23.0, 32, 29], [25, 27, 31], [24, 25, 33], [24, 27, 24], [33, 25, 29]])
-    scores = test.mean(1)
-    best, worst = validation.mean(1).argmax(), validation.mean(1).argmin()
-    mistakes = {
-        "the system was chosen on the test set: choose on validation": scores.max(),
-        "this is the score on validation, where it was chosen: report the test's": (
-            validation[best].mean()
-        ),
-        "this takes the best system picture by picture: one system is chosen, for all": (
-            test.max(0).mean()
-        ),
-        "this is the mean over all systems: choose one": test.mean(),
-        "this is the system with the lowest validation score": scores[worst],
+FAULTS = ("leak", "chosen on test", "pictures drawn")
+
+
+@check("spoilt")
+def check_spoilt(answer):
+    """Sound files that look suspicious, files with one fault, and one with all three."""
+    files = [
+        (result_file(1, lucky=True), ()),
+        (result_file(2, showers=1), ()),
+        (result_file(3), ()),
+        *((result_file(4 + k, fault), (fault,)) for k, fault in enumerate(FAULTS)),
+        (result_file(7, *FAULTS), FAULTS),
+    ]
+    missed = {
+        "leak": "one test picture at a distance of SAME_SCENE is enough",
+        "chosen on test": "another system has the highest mean on validation",
+        "pictures drawn": "its interval is far narrower than that of bca over scenes",
     }
-    for system in {*range(5)} - {best}:
-        hint = f"this is the test score of system {system}; the highest mean on validation is "
-        mistakes[f"{hint}system {best}'s"] = scores[system]
-    expect(answer(validation, test), scores[best], mistakes, tolerance=1e-6)
+    alarm = {
+        "leak": f"its least distance is {SAME_SCENE + 1}, above SAME_SCENE",
+        "chosen on test": "its system has the highest mean on validation, as it may on the test",
+        "pictures drawn": "its interval is as wide as that of bca over scenes",
+    }
+    for file, want in files:
+        got = answer(file)
+        if not isinstance(got, list | tuple | set):
+            raise Wrong("return a list of faults; for a sound file an empty one")
+        if unknown := [name for name in got if name not in FAULTS]:
+            raise Wrong(f"there is no fault {unknown[0]!r}; there are {', '.join(FAULTS)}")
+        for fault in FAULTS:
+            if fault in want and fault not in got:
+                raise Wrong(f"a file with {fault!r} passed: {missed[fault]}")
+            if fault in got and fault not in want:
+                raise Wrong(f"{fault!r} was found where it is not: {alarm[fault]}")
