@@ -27,10 +27,12 @@ BRANCHES = (  # height; start, middle, end with their symbols; both networks; wh
 
 
 def two_cycles() -> Figure:
-    """Both ways round: orange is what a judge sees, blue joins what the cycle loss compares."""
+    """Both ways round: blue boxes are rainy, tan ones clean; dots join what the loss compares."""
     boxes, arrows = {}, []
-    for y, names, out, back, _ in BRANCHES:
-        colours = ("#cfe3f1", "#f8d9c4", "#cfe3f1")
+    wet, dry = "#cfe3f1", "#f8d9c4"
+    for colours, (y, names, out, back, _) in zip(
+        ((wet, dry, wet), (dry, wet, dry)), BRANCHES, strict=True
+    ):
         boxes |= {n: (x, y, c) for n, x, c in zip(names, (0.1, 0.5, 0.9), colours, strict=True)}
         arrows += [(names[0], names[1], out), (names[1], names[2], back)]
     figure = schematic(boxes, arrows, size=(8, 3.6))
