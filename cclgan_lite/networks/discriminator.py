@@ -25,8 +25,8 @@ class DiscriminatorConfig:
     layers: int = 3  # convolutions of stride 2: patches of 16, 34, 70 pixels for 1, 2, 3
     norm: Literal["instance", "spectral", "none"] = "instance"  # instance: not first and last
     high_pass: bool = False  # judge only fine structure: rain is a faint high frequency
-    places: bool = False  # hear where in the picture they look, if they are shown whole pictures
     taps: tuple[str, ...] = ("conv2", "conv3")  # features that inter-CCL compares (their code)
+    places: bool = False  # hear where in the picture they look, if they are shown whole pictures
 
     def __post_init__(self):
         check(self, filters=at_least(1), layers=at_least(1))
