@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from cclgan_lite.inference.derain import MULTIPLE
 from cclgan_lite.inference.export import export_onnx
 from cclgan_lite.inference.weights import DEFAULT_WEIGHTS, load_derainer
 
@@ -48,7 +49,7 @@ def export_for_browsers(path: Path) -> None:
     del model.graph.value_info[:]  # shapes of before
     onnx.checker.check_model(model)
     onnx.save(model, path)
-    cut = {"margin": config.context, "multiple": config.multiple}
+    cut = {"margin": config.context, "multiple": MULTIPLE}
     path.with_suffix(".json").write_text(json.dumps(cut))
 
 
