@@ -18,7 +18,7 @@ from cclgan_lite.networks import (
     norm_relu_conv,
     sample_places,
 )
-from cclgan_lite.networks.layers import instance_norm
+from cclgan_lite.networks.layers import init_weights, instance_norm
 
 SMALL = {"filters": 8, "blocks": 2}
 
@@ -263,3 +263,13 @@ def test_lean_convolutions_keep_less():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(norm_relu_conv, "_pays", lambda x: False)
         assert mine < 0.6 * kept()
+
+
+@pytest.mark.parametrize("places", [False, True])
+def test_a_judge_may_hear_where_it_looks(places):
+    """In a grey picture nothing else tells above from below."""
+    judge = PatchDiscriminator(DiscriminatorConfig(8, 1, norm="none", places=places))
+    init_weights(judge, std=0.2)
+    logits = judge(torch.full((1, 3, 64, 48), 0.5))
+    apart = (logits[..., 8, :] - logits[..., -8, :]).abs().max().item()
+    assert (apart > 1e-2) == places
