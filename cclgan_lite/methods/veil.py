@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from cclgan_lite.losses import LCL, Adversarial, InterCCL, IntraCCL, PixelL1
@@ -19,7 +18,6 @@ from cclgan_lite.losses.pixel import rehearsal
 from cclgan_lite.methods.base import Made, Pass, Wiring
 from cclgan_lite.methods.cclgan import CCLGAN
 from cclgan_lite.networks import DiscriminatorConfig, Generator, NetworkConfig
-from cclgan_lite.networks.layers import with_places
 from cclgan_lite.networks.veil import DILATIONS, VeilRemover, take_veil
 
 
@@ -49,10 +47,9 @@ class Squares(Generator):
         return dict.fromkeys(self.taps, self.config.filters)
 
     def _down(self, image: Tensor, blocks: int) -> tuple[dict[str, Tensor], Tensor]:
-        features, x = {}, F.relu(self.remover.first(with_places(image / 2)))
-        for i, conv in enumerate(self.remover.blocks[:blocks]):
-            x = features[f"block{i + 1}"] = x + F.relu(conv(x))
-        return features, x
+        first, *after = self.remover.features(image / 2, blocks)
+        features = {f"block{i + 1}": x for i, x in enumerate(after)}
+        return features, after[-1] if after else first
 
     def _paint(self, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         features, x = self._down(image, self.config.blocks)

@@ -33,12 +33,16 @@ class VeilRemover(nn.Module):
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 
+    def features(self, centred: Tensor, blocks: int = len(DILATIONS)) -> list[Tensor]:
+        """Squares minus 0.5, [B, 3, h, w] -> what the first layer and so many blocks give."""
+        features = [F.relu(self.first(with_places(centred)))]
+        for conv in self.blocks[:blocks]:
+            features.append(features[-1] + F.relu(conv(features[-1])))
+        return features
+
     def coefficients(self, squares: Tensor) -> Tensor:
         """Means over squares of whole pictures, [B, 3, h, w] in [0, 1] -> c (3 channels), g."""
-        x = F.relu(self.first(with_places(squares - 0.5)))
-        for conv in self.blocks:
-            x = x + F.relu(conv(x))
-        return self.last(x)
+        return self.last(self.features(squares - 0.5)[-1])
 
     def forward(self, image: Tensor) -> Tensor:
         light, side = (image + 1) / 2, side_of(*image.shape[2:])
