@@ -34,7 +34,7 @@ from cclgan_lite.evaluation.statistics import interval_over_seeds
 from cclgan_lite.files import write_atomically, write_json
 from cclgan_lite.inference.derain import derain_image
 from cclgan_lite.inference.weights import load_derainer
-from cclgan_lite.recipes import PAPERS, RECIPES
+from cclgan_lite.recipes import PAPERS, RECIPES, recipe
 from cclgan_lite.training.config import Config
 from cclgan_lite.training.run import Run
 
@@ -56,8 +56,9 @@ TITLES = {
 }
 
 
-def config_of(row: str, seed: int, steps: int | None) -> Config:
-    config = RECIPES["four-losses"]
+def config_of(row: str, seed: int, steps: int | None, contrasts: list[float] | None) -> Config:
+    names = ("method.intra.weight", "method.inter.weight")
+    config = recipe("four-losses", dict(zip(names, contrasts or (), strict=False)))
     silent = {
         name: replace(getattr(config.method, name), weight=0.0)
         for name in PAPERS
@@ -150,6 +151,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=[*ROWS])
     parser.add_argument("--steps", type=int, help="fewer, to try the script")
+    parser.add_argument(
+        "--contrasts",
+        type=float,
+        nargs=2,
+        metavar=("INTRA", "INTER"),
+        help="other weights of them",
+    )
     asked = parser.parse_args()
     torch.set_num_threads(1)
     data = bundled_data(asked.out / "bundled-data")
@@ -164,7 +172,7 @@ def main() -> None:
         for row in asked.rows:
             run = asked.out / f"{row}-{seed}"
             if not (file := run / "result.json").exists():
-                config, folder = config_of(row, seed, asked.steps), data / "train"
+                config, folder = config_of(row, seed, asked.steps, asked.contrasts), data / "train"
                 spent = {"cpu_seconds": trained(config, folder / "rainy", folder / "clean", run)}
                 write_json(
                     file, {test: score(run, pairs) | spent for test, pairs in tests.items()}
@@ -175,7 +183,7 @@ def main() -> None:
             print(
                 row, seed, {test: round(r["psnr_y"], 2) for test, r in results.items()}, flush=True
             )
-    if len(asked.rows) == len(ROWS):
+    if "inter" in asked.rows:
         scored = {
             test: (
                 found[test],
@@ -187,6 +195,7 @@ def main() -> None:
         text = "\n".join(table(test, *parts) for test, parts in scored.items())
         print(text)
         write_atomically(asked.out / "four.md", lambda path: path.write_text(text))
+    if len(asked.rows) == len(ROWS):
         validation, *_ = tests
         bind(asked.out, tests[validation], asked.seeds, *scored[validation])
 

@@ -175,7 +175,7 @@ def make_pool(seed: int, size: int, workers: int) -> dict[str, list]:
 # ---- a batch ----
 
 
-def batch(pool: dict[str, list], rng: np.random.Generator, contents: int, side: int):
+def batch(pool: dict, rng: np.random.Generator, contents: int, side: int, far: float = 0.0):
     """Images [4 contents, 3, side, side] in [-1, 1], captions, weathers, content numbers."""
     images, captions, weathers, numbers = [], [], [], []
     for number in range(contents):
@@ -187,7 +187,7 @@ def batch(pool: dict[str, list], rng: np.random.Generator, contents: int, side: 
         for weather in ("clear", "clear", "rain", rng.choice(("rain", "mist", "snow"))):
             if rng.random() < 0.4:
                 window = cut(content[0].shape, rng)
-            image, word = weathered(content, window, str(weather), pool, rng, side)
+            image, word = weathered(content, window, str(weather), pool, rng, side, far)
             images.append(finished(image, rng))
             captions.append(caption(word, content[2], rng))
             weathers.append(WEATHERS.index(weather))
@@ -199,12 +199,12 @@ def batch(pool: dict[str, list], rng: np.random.Generator, contents: int, side: 
 class Batches(Dataset):
     """Batch k of the run, a function of (seed, k) alone."""
 
-    def __init__(self, pool: dict[str, list], seed: int, contents: int):
-        self.pool, self.seed, self.contents = pool, seed, contents
+    def __init__(self, pool: dict[str, list], seed: int, contents: int, far: float = 0.0):
+        self.pool, self.seed, self.contents, self.far = pool, seed, contents, far
 
     def __getitem__(self, k: int):
         rng = np.random.default_rng((self.seed, 5, k))
-        return batch(self.pool, rng, self.contents, MODEL["vision_cfg"]["image_size"])
+        return batch(self.pool, rng, self.contents, MODEL["vision_cfg"]["image_size"], self.far)
 
 
 def cut(shape: tuple[int, ...], rng: np.random.Generator, least: float = 0.35) -> tuple:
@@ -239,18 +239,27 @@ def resized(array: np.ndarray, side: int, flip: bool) -> Tensor:
     return image.flip(-1) if flip else image
 
 
-def weathered(content, window, weather, pool, rng, side) -> tuple[Tensor, str]:
-    """A view of a content in a weather, [3, side, side] in [0, 1], and the weather's name."""
+def weathered(content, window, weather, pool, rng, side, far=0.0) -> tuple[Tensor, str]:
+    """A view of a content in a weather, [3, side, side] in [0, 1], and the weather's name.
+
+    `far` is the share of rain that veils what is far, with few streaks or none before it.
+    """
     image, depth, _ = content
     flip = rng.random() < 0.5
     view = jittered(resized(image[window], side, flip) / 255, rng)
     if weather == "clear":
         return view, weather
+    metres = resized(depth[window].astype(np.float32), side, flip)
     if weather == "mist":
-        beta = rng.uniform(0.015, 0.06)
-        veil = -torch.expm1(-beta * resized(depth[window].astype(np.float32), side, flip))
-        veil = veil * rng.uniform(0.7, 0.95)
+        veil = -torch.expm1(-rng.uniform(0.015, 0.06) * metres) * rng.uniform(0.7, 0.95)
         return view * (1 - veil) + rng.uniform(0.6, 0.95) * veil, weather
+    share = 1.0  # of the streaks
+    if far and weather == "rain" and rng.random() < far:
+        veil = -torch.expm1(-0.004 * 7.5 ** rng.uniform() * metres)
+        view = view * (1 - veil) + rng.uniform(0.4, 0.9) * veil
+        share = max(0.0, rng.uniform(-0.7, 0.3))
+        if not share:
+            return view, weather
     kind = "shower" if weather == "rain" else "snowfall"
     while True:
         layer = pool[kind][rng.integers(len(pool[kind]))]
@@ -259,7 +268,7 @@ def weathered(content, window, weather, pool, rng, side) -> tuple[Tensor, str]:
         # Some squares are hit by no streak, or by streaks that nobody would see.
         if streaks.std() > 0.02 and streaks.mean() > 0.008:
             break
-    name = weather
+    streaks, name = share * streaks, weather
     if weather == "rain" and rng.random() < 0.5:
         name = "heavy rain" if streaks.mean() > 0.09 else "light rain"
     light = torch.tensor(rng.uniform(0.85, 1.0, 1) * (1 + rng.uniform(-0.03, 0.03, 3)))
@@ -356,6 +365,7 @@ class Options:
     seed: int = 0
     lr: float = 1e-3
     device: str = "cuda" if torch.cuda.is_available() else "cpu"
+    far: float = 0.0  # Share of rain that is seen as a veil (lab notebook, section 16).
     workers: int = 2  # Processes that draw the pool.
     save_every: int = 150
 
@@ -384,7 +394,7 @@ def train(o: Options) -> None:
     pool = make_pool(o.seed, o.pool, o.workers)
     start, steps = time.monotonic(), range(first, o.steps)
     batches = DataLoader(
-        Batches(pool, o.seed, o.contents),
+        Batches(pool, o.seed, o.contents, o.far),
         batch_size=None,
         sampler=steps,
         num_workers=max(1, o.workers - 1),

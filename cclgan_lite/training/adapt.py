@@ -86,11 +86,6 @@ def adapt(
     if not isinstance(derainer.config, RestorationConfig):
         raise ValueError(f"{start} cannot learn veil: give --start light, or a run of rehearsal")
     folders = look(derainer, rainy, clean, progress=progress)
-    if folders.depth.mean() < LEAST:
-        raise ValueError(
-            f"{rainy} has as much contrast as {clean}, so there is no veil to learn: derain it "
-            f"with --weights {start} as it is"
-        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         network = replace(derainer.config, veil=derainer.config.veil or CHANNELS).build()
@@ -106,7 +101,10 @@ def adapt(
 def look(
     derainer: Generator, rainy: str | Path, clean: str | Path, *, progress: bool = True
 ) -> Folders:
-    """Both folders as squares, all in the shape of the first rainy picture."""
+    """Both folders as squares, all in the shape of the first rainy picture.
+
+    Raises as `adapt`, before any picture is derained.
+    """
 
     def read(path: Path) -> np.ndarray:
         found = squares(read_rgb(path))
@@ -119,12 +117,18 @@ def look(
 
     paths = list_images(Path(rainy))
     seen, clear = ([read(path) for path in of] for of in (paths, list_images(Path(clean))))
+    depth = depth_by_place(seen, clear)
+    if depth.mean() < LEAST:
+        raise ValueError(
+            f"{rainy} has as much contrast as {clean}, so there is no veil to learn: derain it "
+            "with the weights of --start as they are"
+        )
     bar = tqdm(paths, desc="take streaks off", unit="picture", disable=not progress)
     derained = [squares(derain_image(derainer, read_rgb(path))) for path in bar]
     shape = seen[0].shape[:2]
     return Folders(
         *(np.stack([resized(x, shape) for x in pictures]) for pictures in (derained, clear)),
-        depth_by_place(seen, clear),
+        depth,
     )
 
 
