@@ -39,7 +39,7 @@ from cclgan_lite.inference.weights import derainer_bytes
 from cclgan_lite.networks import Generator
 from cclgan_lite.recipes import RECIPES
 from cclgan_lite.training.config import Config
-from cclgan_lite.training.trainer import _prepare
+from cclgan_lite.training.trainer import prepare
 
 MARKS = [15 * 2 ** (k / 2) for k in range(15)]  # seconds: 15, 21, 30 ... 1920
 NAMES = {
@@ -75,7 +75,7 @@ def run(
 
     The picture has a part of a scene: rainy, at each mark, its truth. At last the derainer.
     """
-    pictures, trainer = _prepare(config, data / "train/rainy", data / "train/clean", "cpu")
+    pictures, trainer = prepare(config, data / "train/rainy", data / "train/clean", "cpu")
     items = trainer.team.items(config.batch, range(trainer.total_steps))
     marks, found, seconds, began = iter(MARKS), [], 0.0, time.process_time()
     mark = next(marks)

@@ -145,11 +145,11 @@ FOUR_LOSSES = replace(
 
 # A restoration network: nothing normalises the brightness away, skips carry the fine detail past
 # the bottleneck, and the high-passed image shows it the rain. 1.7 million parameters.
-LIGHT = RestorationConfig(filters=32, blocks=5)
+RESTORATION = RestorationConfig(filters=32, blocks=5)
 
 REHEARSAL = Config(
     method=CCLGAN(
-        generator=LIGHT,
+        generator=RESTORATION,
         adversarial=Adversarial(weight=0.0),
         lcl=LCL(weight=0.0),
         intra=IntraCCL(weight=0.0),
@@ -169,7 +169,7 @@ REHEARSAL = Config(
 
 # Fine structure that is no rain, of which a few clean pictures have too little: crops that are
 # shrunk, and dead leaves. It keeps the derainer from taking hair, grass and walls for streaks.
-LIGHT_RECIPE = replace(
+LIGHT = replace(
     REHEARSAL, augment=Augment(resize=None, crop=128, zoom=2.5), leaves=Leaves(share=0.3)
 )
 
@@ -178,7 +178,7 @@ LIGHT_RECIPE = replace(
 # the truth (lab notebook, section 7) is left out: identity, and rederain through a rainer in
 # training.
 DEMO = replace(
-    LIGHT_RECIPE,
+    LIGHT,
     method=CCLGAN(
         generator=RestorationConfig(24, 4, "bilinear", taps=("down2", "block2")),
         discriminator=LAPTOP.method.discriminator,
@@ -222,7 +222,7 @@ PLUS = replace(
     REHEARSAL,
     method=replace(
         LAPTOP.method,
-        generator=LIGHT,
+        generator=RESTORATION,
         adversarial=Adversarial(weight=0.1),
         lcl=LCL(weight=0.02),
         rederain=rederain(1.0),
@@ -241,7 +241,7 @@ DCD_GAN = replace(PAPER, method=DCDGAN(), augment=Augment(resize=512), epochs=60
 
 SUPERVISED = replace(
     REHEARSAL,
-    method=Supervised(generator=LIGHT, l1=PixelL1(1.0, TRUTH, beta=0.1)),
+    method=Supervised(generator=RESTORATION, l1=PixelL1(1.0, TRUTH, beta=0.1)),
     shower=Shower(),
 )
 
@@ -260,7 +260,7 @@ RECIPES: dict[str, Config] = {
     "four-losses": FOUR_LOSSES,
     "demo": DEMO,
     "rehearsal": REHEARSAL,
-    "light": LIGHT_RECIPE,
+    "light": LIGHT,
     "rain100l": RAIN100L,
     "cclgan-plus": PLUS,
     "cyclegan": replace(PAPER, method=CycleGAN(), epochs=200),

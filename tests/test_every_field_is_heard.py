@@ -25,7 +25,7 @@ from cclgan_lite.networks import DiscriminatorConfig, GeneratorConfig, Restorati
 from cclgan_lite.recipes import _changed, _paths
 from cclgan_lite.training.config import Config
 from cclgan_lite.training.onset import Onset
-from cclgan_lite.training.trainer import _prepare
+from cclgan_lite.training.trainer import prepare
 
 ELSEWHERE = {
     "start": "test_rehearsal.py",
@@ -131,7 +131,7 @@ def others(path: str, owner: Any) -> list[Any]:
 
 def steps(config: Config, folders) -> Iterator[list]:
     """What can be seen of each of the first three steps."""
-    data, trainer = _prepare(config, *folders, "cpu")
+    data, trainer = prepare(config, *folders, "cpu")
     for step in range(3):
         items = [data[step * config.batch + i] for i in range(config.batch)]
         batch = {name: torch.stack([item[name] for item in items]) for name in items[0]}

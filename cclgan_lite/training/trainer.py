@@ -283,7 +283,7 @@ def train(
         raise ValueError(
             f"--out {out} holds pictures to train on: name another folder for the run"
         )
-    data, trainer = _prepare(config, rainy, clean, device)  # complain before there is a folder
+    data, trainer = prepare(config, rainy, clean, device)  # complain before there is a folder
     if config.start:
         trainer.start_from(config.start)
     trainer.team.wait()  # all have seen that there is none
@@ -325,7 +325,7 @@ def resume(
                 f"{folder}, which {out} trains on, is not there: if it was moved, name its new "
                 "place with --rainy or --clean"
             )
-    data, trainer = _prepare(run.config, run.rainy, run.clean, device)
+    data, trainer = prepare(run.config, run.rainy, run.clean, device)
     with _claimed(run, trainer.team):
         if run.config.start and not run.checkpoints():
             trainer.start_from(run.config.start)
@@ -340,9 +340,10 @@ def _claimed(run: Run, team: Team) -> AbstractContextManager:
     return run.claimed() if team.is_main else nullcontext()
 
 
-def _prepare(
+def prepare(
     config: Config, rainy: Path | str, clean: Path | str, device: str
 ) -> tuple[UnpairedFolders, Trainer]:
+    """The data and the `Trainer` of a run that nothing is written of yet; raises as `train`."""
     team, where = join(device)
     team.share(config.batch)
     data = config.method.data(
