@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from PIL import Image
 from time_to_quality import PART, SHOWN
-from trial import score, trained
+from trial import score, settle, trained
 
 from cclgan_lite.course.loss_log import INGREDIENTS
 from cclgan_lite.data.bundled import bundled_data
@@ -167,6 +167,8 @@ def main() -> None:
         help="other weights of them",
     )
     asked = parser.parse_args()
+    asked.out.mkdir(parents=True, exist_ok=True)
+    settle(asked.out, steps=asked.steps, contrasts=asked.contrasts)
     torch.set_num_threads(1)
     data = bundled_data(asked.out / "bundled-data")
     photographs = pair_files(asked.rain100l / "rainy", asked.rain100l / "clean")

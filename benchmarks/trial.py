@@ -40,6 +40,14 @@ def trained(config: Config, rainy: Path, clean: Path, out: Path) -> float:
     return time.process_time() - start
 
 
+def settle(out: Path, **settings: object) -> None:
+    """Write what the runs in `out` have in common, and stop where others lie there already."""
+    file, told = out / "settings.json", json.loads(json.dumps(settings))
+    if file.exists() and (found := json.loads(file.read_text())) != told:
+        raise SystemExit(f"{out} has runs of {found}, not {told}: choose another folder")
+    write_json(file, told)
+
+
 def score(out: Path, pairs: Iterable[Pair]) -> dict:
     """What `evaluate_pairs` says of the run in `out`."""
     derainer = load_derainer(out)

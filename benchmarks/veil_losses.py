@@ -6,8 +6,8 @@
 Rain with veil is the case where rendered rain is not the truth and the rainy folder can tell
 more. As in `cclgan-lite adapt` (training/adapt.py), `light` takes the streaks off, and a small
 network rehearses on veil rendered over the clean folder. From there every row trains for the same
-steps, on the same pictures, with rehearsal going on. Rows: `adapt` as it is, each loss left out,
-the combinations of the paper's Tables 2-4, and rehearsal alone.
+steps, on the same pictures, with rehearsal going on. Rows: as `adapt`, each loss left out, the
+combinations of the paper's Tables 2-4, and rehearsal alone.
 
 With `--depth flat` the rehearsal knows how much veil there is and not where, so that the losses
 have to find it out. Each finished run leaves its scores in OUT/ROW-SEED.json and is not trained
@@ -27,6 +27,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
+from trial import settle
 
 from cclgan_lite.data.images import read_rgb, to_tensor, to_uint8
 from cclgan_lite.data.pairs import pair_files
@@ -102,9 +103,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2, 3, 4])
     parser.add_argument("--steps", type=int, default=Adapting().steps)
     parser.add_argument("--depth", choices=("measured", "flat"), default="measured")
+    parser.add_argument("--embedder", default=VeilCCLGAN().embedder, help="of intra-CCL")
     parser.add_argument("--rows", nargs="*", choices=[*rows()], default=[*rows()])
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
+    settle(asked.out, steps=asked.steps, depth=asked.depth, embedder=asked.embedder)
     torch.set_num_threads(1)
     derainer = load_derainer("light")
     folders = look(derainer, asked.rainy, asked.clean)
@@ -122,7 +125,8 @@ def main() -> None:
                 continue
             network = rehearsed(folders, settings, asked.out)
             before, began = scores(network, pairs), time.process_time()
-            config = configuration(settings, method_of(rows()[row]))
+            method = replace(method_of(rows()[row]), embedder=asked.embedder)
+            config = configuration(settings, method)
             shares = train(network, folders, config, settings)
             seconds = time.process_time() - began
             heard = shares[len(shares) // 2 :]

@@ -141,6 +141,7 @@ def adapt(
     start: str = DEFAULT_WEIGHTS,
     steps: int = 400,
     seed: int = 0,
+    airlight: tuple[float, float] = (0.4, 0.6),
 ) -> None:
     """Teach a derainer to take off the veil of your rain, without pairs, in minutes.
 
@@ -153,17 +154,20 @@ def adapt(
     veil, too. What it learns is for this view alone.
 
     Args:
-        rainy: Folder of rainy photographs, some dozens.
-        clean: Folder of clean photographs, of other scenes.
+        rainy: Folder of rainy photographs, some dozens. Of more than 200, some are taken.
+        clean: Folder of clean photographs, of other scenes, framed alike.
         out: Folder for derainer.safetensors, and adapt.json that says how it came to be.
         start: A shipped name (light), a weights file, or a run of rehearsal or rain100l.
         steps: Steps with the losses, after half as many of practice. More is not better.
         seed: Decides initial weights and the rendered veil.
+        airlight: From and to where the light of the veil lies, 1 is white: 0.4 to 0.6 under a
+            grey sky, more where the veil is brighter.
     """
     from cclgan_lite.training.adapt import Adapting
     from cclgan_lite.training.adapt import adapt as adapt_to
 
-    print(f"adapted: {adapt_to(start, rainy, clean, out, Adapting(steps=steps, seed=seed))}")
+    settings = Adapting(steps=steps, seed=seed, airlight=airlight)
+    print(f"adapted: {adapt_to(start, rainy, clean, out, settings)}")
 
 
 def export(to: Path, weights: str = DEFAULT_WEIGHTS) -> None:
@@ -401,8 +405,8 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit("cclgan-lite: GPU memory is full: smaller --batch, --augment.crop or --memory")
     except KeyboardInterrupt:
         sys.exit(
-            "cclgan-lite: interrupted; nothing that was written is lost, and a training goes "
-            "on from its last checkpoint with --resume"
+            "cclgan-lite: interrupted; nothing that was written is lost, and train goes on "
+            "from its last checkpoint with --resume"
         )
 
 

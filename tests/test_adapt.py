@@ -13,7 +13,7 @@ from cclgan_lite import cli
 from cclgan_lite.data.images import ImageError
 from cclgan_lite.data.rain import compose
 from cclgan_lite.data.scenes import render_scene
-from cclgan_lite.data.veil import depth_by_place, veil
+from cclgan_lite.data.veil import depth_by_chance, depth_by_place, veil
 from cclgan_lite.inference.derain import derain_image
 from cclgan_lite.inference.weights import derainer_bytes, load_derainer
 from cclgan_lite.losses import LCL, Adversarial, InterCCL, IntraCCL
@@ -26,6 +26,7 @@ from cclgan_lite.training.adapt import (
     adapt,
     batches,
     configuration,
+    look,
     rehearse,
     resized,
     squares,
@@ -70,8 +71,8 @@ def test_a_square_is_a_mean():
     assert found[1, 8] == pytest.approx(rgb[8:16, 64:].reshape(40, 3).mean(0) / 255)
     large = np.zeros((520, 600, 3), np.uint8)
     large[16:32, 48:64] = 255
-    assert squares(large).shape == (33, 38, 3)  # 16 pixels, as 600 are more than 64 times 8
-    assert squares(large)[1, 3] == pytest.approx([1, 1, 1])
+    assert squares(large).shape == (52, 60, 3)  # 10 pixels, as 600 are more than 64 times 9
+    assert squares(large)[2, 5] == pytest.approx([1, 1, 1])
 
 
 def test_pictures_of_other_sizes_take_one_shape():
@@ -95,6 +96,15 @@ def test_the_depth_is_what_contrast_is_missing():
     assert (depth_by_place(clean, rainy)[:-1] == 0).all()  # more contrast than clean is no veil
     half = [np.hstack([picture[:, :24], 0.5 * picture[:, 24:]]) for picture in clean]
     assert depth_by_place(half, clean).mean(0) == pytest.approx([np.log(2) / 2] * 4, abs=0.1)
+
+
+def test_halves_of_a_folder_say_how_much_scenes_differ():
+    """Of two contrasts, all splits of two pictures have the same; like pictures differ by none."""
+    rng = np.random.default_rng(0)
+    picture = rng.random((64, 48, 3))
+    assert depth_by_chance([picture] * 6) == 0
+    # In one order the darker half comes first, in the other none is missing.
+    assert depth_by_chance([picture, picture / 3]) == pytest.approx(np.log(3), abs=0.01)
 
 
 def test_veil_has_its_depth_and_its_colour():
@@ -202,21 +212,46 @@ def test_adapting_takes_veil_off_where_it_lies_in_scenes_that_it_never_saw(folde
     assert np.mean(facts["depth"][:4]) == pytest.approx(-np.log(0.55), abs=0.3)
     with pytest.raises(ValueError, match="is there already"):
         adapt(start, folders / "rainy", folders / "clean", folder)
+    with pytest.raises(ValueError, match="has learned a veil: give --start what"):
+        adapt(folder, folders / "rainy", folders / "clean", tmp_path / "again")
 
 
-def test_without_a_veil_nothing_is_derained(folders, tmp_path, monkeypatch):
+def test_without_a_veil_nothing_is_derained(tmp_path, monkeypatch):
+    """These ten scenes seem to have a depth of 0.15 beside ten others, by chance."""
     monkeypatch.delattr("cclgan_lite.training.adapt.derain_image")
+    for kind, first in {"rainy": 130, "clean": 140}.items():
+        (tmp_path / kind).mkdir()
+        for i in range(10):
+            Image.fromarray(eight_bits(scene(first + i))).save(tmp_path / f"{kind}/{i}.png")
     with pytest.raises(ValueError, match="no veil to learn.*--start"):
-        adapt("light", folders / "clean", folders / "clean", tmp_path / "run")
+        adapt("light", tmp_path / "rainy", tmp_path / "clean", tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("size", [(80, 200), (600, 100)])
 def test_pictures_too_small_or_narrow_are_named_before_any_work(folders, tmp_path, size):
-    Image.new("RGB", size).save(tmp_path / "odd.png")
-    with pytest.raises(ImageError, match="odd.png is too small or too narrow: 96x96"):
+    for i in range(8):
+        Image.new("RGB", size).save(tmp_path / f"odd{i}.png")
+    with pytest.raises(ImageError, match="odd5.png is too small or too narrow: 96x96"):
         adapt("light", folders / "rainy", tmp_path, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_picture_of_another_format_is_named(folders, tmp_path):
+    for i in range(8):
+        Image.new("RGB", (128, 96) if i else (96, 128)).save(tmp_path / f"{i}.png")
+    with pytest.raises(ImageError, match="0.png has another format than .*0.png"):
+        adapt("light", folders / "rainy", tmp_path, tmp_path / "run")
+
+
+def test_few_pictures_are_refused_and_many_thinned(folders, tmp_path, monkeypatch):
+    monkeypatch.setattr("cclgan_lite.training.adapt.FEWEST", 31)
+    with pytest.raises(ImageError, match="rainy has 30 pictures: 31 at least"):
+        adapt("light", folders / "rainy", folders / "clean", tmp_path / "run")
+    monkeypatch.undo()
+    monkeypatch.setattr("cclgan_lite.training.adapt.MOST", 14)
+    seen = look(load_derainer("light"), folders / "rainy", folders / "clean", progress=False)
+    assert len(seen.rainy) == len(seen.clean) == 10  # every third of 30
 
 
 def test_the_command_goes_on_from_light_and_repeats(folders, tmp_path):

@@ -152,7 +152,7 @@ def test_tiles_of_a_generator_equal_the_whole(config):
 
 
 def test_a_veil_is_looked_for_in_the_whole_picture_and_taken_off_in_strips(monkeypatch):
-    monkeypatch.setattr(derain, "STRIP", 8)
+    monkeypatch.setattr(derain, "STRIP", 64 * 52)
     generator, rgb = trained(CONFIGS["veil"]), noise(203, 52)  # strips of 64 and one of 11
     torch.nn.init.zeros_(generator.last.weight), torch.nn.init.zeros_(generator.last.bias)
     whole = generator.veil(to_tensor(rgb)[None])

