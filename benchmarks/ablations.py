@@ -67,8 +67,9 @@ def method_of(row: str) -> CCLGAN:
         "generator": replace(SMALL.method.generator, taps=taps),
         "discriminator": SMALL.method.discriminator,
         "discriminator_speed": SMALL.method.discriminator_speed,
-        "embedder": "tiny-rain-clip",
     }
+    if isinstance(theirs, CCLGAN):
+        shared["embedder"] = "tiny-rain-clip"
     if row not in PLAIN:
         for term, weight in WEIGHTS.items():
             own = getattr(theirs, term)
