@@ -6,8 +6,9 @@
 All rows have the same steps, crops, order of data and learning rates. Rows of the paper and its
 neighbours have small networks of recipe `laptop`; the rows of the paper also its levers (a smaller
 weight of LCL and intra-CCL, identity, rederain), and once the published weights without them. Our
-own recipes have their own derainer, from random weights. Each finished run leaves
-OUT/ROW-SEED/result.json and is not trained again; an interrupted one resumes.
+own recipes have their own derainer: rehearsal from random weights, two more go on from it with as
+many steps again. Each finished run leaves OUT/ROW-SEED/result.json and is not trained again; an
+interrupted one resumes.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ PLAIN = {  # losses and weights as published, networks as above
 }
 OURS = {
     "rehearsal": "rehearsal",
-    "rain100l": "rain100l: rehearsal and transplant",
-    "cclgan-plus": "cclgan-plus: those and C with small weights",
+    "rain100l": "then rain100l: rehearsal and transplant",
+    "cclgan-plus": "or cclgan-plus: those and C with small weights",
 }
 ROWS = PAPER | {"none": "none of the three"} | PLAIN | OURS
 
@@ -80,11 +81,13 @@ def method_of(row: str) -> CCLGAN:
 
 
 def budget(row: str, asked: argparse.Namespace, seed: int) -> Config:
+    method = method_of(row)
     return replace(
         SMALL,
-        method=method_of(row),
+        method=method,
         augment=replace(SMALL.augment, crop=asked.crop),
         shower=RECIPES.get(row, SMALL).shower,
+        start=str(asked.out / f"rehearsal-{seed}") if "transplant" in method.terms() else "",
         seed=seed,
         steps=asked.steps,
     )

@@ -18,10 +18,11 @@ def path(monkeypatch):
 def test_rows_of_the_ablations():
     import ablations
 
-    asked = Namespace(crop=80, steps=500)
+    asked = Namespace(out=Path("runs"), crop=80, steps=500)
     for row in ablations.ROWS:
-        method = ablations.budget(row, asked, seed=0).method
-        assert method.generator.build() and method.terms()
+        config = ablations.budget(row, asked, seed=0)
+        assert config.method.generator.build() and config.method.terms()
+        assert bool(config.start) == (row in ("rain100l", "cclgan-plus"))
     without = ablations.method_of("ablation-c-no-intra").terms()
     assert {"adversarial", "lcl", "inter"} <= set(without) and "intra" not in without
 

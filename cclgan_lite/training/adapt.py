@@ -128,7 +128,7 @@ def look(
     )
     shape = seen[0].shape[:2]
     for path, picture in zip([*paths["rainy"], *paths["clean"]], [*seen, *clear], strict=True):
-        if any(abs(a - b) > ALIKE * b for a, b in zip(picture.shape, shape, strict=False)):
+        if any(abs(a - b) > ALIKE * b for a, b in zip(picture.shape[:2], shape, strict=True)):
             raise ImageError(
                 f"{path} has another format than {paths['rainy'][0]}: one camera and view are "
                 "needed; leave it out, or crop and resize it"
