@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from timing import write
-from trial import trial
+from trial import settle, trial
 
 from cclgan_lite.data.pairs import pair_files
 from cclgan_lite.evaluation.evaluate import evaluate_pairs
@@ -106,6 +106,7 @@ def main() -> None:
     parser.add_argument("--crop", type=int, default=80)
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
+    settle(asked.out, steps=asked.steps, crop=asked.crop)
     pairs = pair_files(asked.val_rainy, asked.val_clean)
     before = evaluate_pairs(pairs, lambda rgb: rgb)
     print(f"rainy input: {before['psnr_y']:.2f} dB / {before['ssim_y']:.4f}")

@@ -167,7 +167,6 @@ def main() -> None:
         help="other weights of them",
     )
     asked = parser.parse_args()
-    asked.out.mkdir(parents=True, exist_ok=True)
     settle(asked.out, steps=asked.steps, contrasts=asked.contrasts)
     torch.set_num_threads(1)
     data = bundled_data(asked.out / "bundled-data")

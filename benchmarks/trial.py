@@ -42,6 +42,7 @@ def trained(config: Config, rainy: Path, clean: Path, out: Path) -> float:
 
 def settle(out: Path, **settings: object) -> None:
     """Write what the runs in `out` have in common, and stop where others lie there already."""
+    out.mkdir(parents=True, exist_ok=True)
     file, told = out / "settings.json", json.loads(json.dumps(settings))
     if file.exists() and (found := json.loads(file.read_text())) != told:
         raise SystemExit(f"{out} has runs of {found}, not {told}: choose another folder")

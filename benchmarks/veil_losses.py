@@ -106,7 +106,6 @@ def main() -> None:
     parser.add_argument("--embedder", default=VeilCCLGAN().embedder, help="of intra-CCL")
     parser.add_argument("--rows", nargs="*", choices=[*rows()], default=[*rows()])
     asked = parser.parse_args()
-    asked.out.mkdir(parents=True, exist_ok=True)
     settle(asked.out, steps=asked.steps, depth=asked.depth, embedder=asked.embedder)
     torch.set_num_threads(1)
     derainer = load_derainer("light")
